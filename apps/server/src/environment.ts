@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { HostConfig } from '@stoa/core'
+
+/** What the standalone host is told by its environment. The only place that reads it. */
+export interface Environment {
+  port: number
+  home: string
+  /** A `postgres://` URL or a file path. */
+  database: string
+  logLevel: string
+  options: Omit<HostConfig, 'database' | 'logger'>
+}
+
+/** The variables, their defaults and meanings; `stoa help` and the documentation print this list. */
+export const variables = [
+  ['PORT', '4000', 'Port to listen on.'],
+  ['STOA_HOME', './.stoa', 'Directory of the database, the generated secret and the demo world.'],
+  ['STOA_DATABASE', '<STOA_HOME>/stoa.db', 'File path of a SQLite database, or a postgres:// URL.'],
+  ['STOA_SECRET', 'generated into <STOA_HOME>/secret', 'Host secret of at least 32 characters.'],
+  ['STOA_BASE_URL', 'http://localhost:<PORT>', 'Address under which clients reach the host.'],
+  ['STOA_NAME', 'Stoa', 'What the platform is called.'],
+  ['STOA_MODE', 'development', 'development or production. Development lets webhooks go to this machine and over http.'],
+  ['STOA_CORS_ORIGINS', '', 'Comma-separated origins of web pages that may call the API; * for any.'],
+  ['STOA_TRUST_PROXY', '', 'Set to 1 behind a proxy that sets X-Forwarded-For.'],
+  ['STOA_LOG', 'info', 'Level of the log: debug, info, warn, error, silent.'],
+] as const
+
+export class EnvironmentProblem extends Error {}
+
+/** Reads the environment; creates the home directory and the secret when they are not there yet. */
+export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
+  const port = Number(env.PORT ?? 4000)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EnvironmentProblem(`PORT must be a port number, not "${env.PORT}".`)
+  const mode = env.STOA_MODE ?? 'development'
+  if (mode !== 'development' && mode !== 'production') throw new EnvironmentProblem('STOA_MODE must be development or production.')
+  const home = resolve(env.STOA_HOME ?? '.stoa')
+  createHome(home)
+  return {
+    port,
+    home,
+    database: env.STOA_DATABASE ?? join(home, 'stoa.db'),
+    logLevel: env.STOA_LOG ?? 'info',
+    options: {
+      secret: env.STOA_SECRET ?? secretIn(home),
+      baseUrl: env.STOA_BASE_URL ?? `http://localhost:${port}`,
+      name: env.STOA_NAME ?? 'Stoa',
+      mode,
+      corsOrigins: (env.STOA_CORS_ORIGINS ?? '').split(',').map((each) => each.trim()).filter(Boolean),
+      trustProxy: env.STOA_TRUST_PROXY === '1',
+      webhooks: mode === 'development' ? { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true } : {},
+    },
+  }
+}
+
+function createHome(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new EnvironmentProblem(`Cannot create ${home}: ${(error as Error).message}. Set STOA_HOME to a directory you can write.`)
+  }
+}
+
+function secretIn(home: string): string {
+  const path = join(home, 'secret')
+  try {
+    // Created exclusively, so that two starters agree on one secret.
+    if (!existsSync(path)) writeFileSync(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw new EnvironmentProblem(`Cannot write ${path}: ${(error as Error).message}. Set STOA_HOME or STOA_SECRET.`)
+    }
+  }
+  return readFileSync(path, 'utf8').trim()
+}

@@ -1,0 +1,46 @@
+import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
+import express from 'express'
+import type { Environment } from './environment.ts'
+import { openHost } from './open-host.ts'
+
+/** Serves until SIGTERM or SIGINT, then finishes what is under way. A second signal ends it at once. */
+export async function serve(environment: Environment): Promise<void> {
+  const { host, logger } = await openHost(environment)
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('trust proxy', environment.options.trustProxy ?? false)
+  app.use(host.router, host.notFound)
+
+  const server = await listen(app, environment.port)
+  host.start()
+  const { port } = server.address() as AddressInfo
+  const { baseUrl = '' } = environment.options
+  console.log(`Stoa listens on port ${port}: ${baseUrl}`)
+  console.log(`Documentation: ${baseUrl}/api/documentation`)
+  console.log('A demo world to play with: npm run stoa -- seed    The whole story, told by a program: npm run demo')
+
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    server.close()
+    server.closeIdleConnections()
+    host.stop().then(
+      () => process.exit(0),
+      (err: unknown) => {
+        logger.error({ err }, 'did not stop cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function listen(app: express.Express, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(port, (error?: Error) => (error ? reject(error) : resolve(server)))
+  })
+}

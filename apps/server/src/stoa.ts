@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { migrateDatabase, StoaError, version } from '@stoa/core'
+import { createKey, type KeyOptions } from './create-key.ts'
+import { examine } from './doctor.ts'
+import { EnvironmentProblem, readEnvironment, variables } from './environment.ts'
+import { seed } from './seed.ts'
+import { serve } from './serve.ts'
+
+const program = new Command('stoa').description('A marketplace app host').version(version).showHelpAfterError()
+program.addHelpText('after', `\nEnvironment:\n${variables.map(([name, value, text]) => `  ${name.padEnd(18)} ${text} Default: ${value || 'none'}`).join('\n')}`)
+
+program
+  .command('serve')
+  .description('migrate the database and serve')
+  .action(() => serve(readEnvironment(process.env)))
+
+program
+  .command('migrate')
+  .description('bring the database up to date')
+  .action(async () => {
+    const applied = await migrateDatabase(readEnvironment(process.env).database)
+    console.log(applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'The database is up to date.')
+  })
+
+program
+  .command('seed')
+  .description('make a demo world: a platform, a publisher with an application, a merchant with two funded locations')
+  .option('--json', 'print nothing but one JSON object')
+  .action((options: { json?: boolean }) => seed(readEnvironment(process.env), options))
+
+program
+  .command('doctor')
+  .description('check configuration, database, migrations, clock and write access, and say what to do')
+  .option('--json', 'print the findings as JSON')
+  .action(async (options: { json?: boolean }) => {
+    const findings = await examine(process.env)
+    if (options.json) console.log(JSON.stringify(findings, null, 2))
+    else for (const { check, ok, text } of findings) console.log(`${ok ? 'ok  ' : 'FAIL'} ${check.padEnd(15)} ${text}`)
+    if (findings.some(({ ok }) => !ok)) process.exitCode = 1
+  })
+
+program
+  .command('api-key')
+  .description('API keys')
+  .command('create')
+  .description('create an API key for a person’s organization; an unknown e-mail address gets an account and an organization')
+  .argument('<name>', 'what the key is for')
+  .argument('<email>', 'whose key it is')
+  .option('--permissions <names>', 'comma-separated permission names, resource:* or *', '*')
+  .option('--environment <environment>', 'production or sandbox', 'production')
+  .option('--organization <id>', 'one of the person’s organizations instead of the first')
+  .option('--operator', 'make the person an operator of the platform')
+  .action((name: string, email: string, options: KeyOptions) => createKey(readEnvironment(process.env), name, email, options))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  // What a person can mend is told in a sentence; anything else is a bug and keeps its stack.
+  const expected = error instanceof EnvironmentProblem || error instanceof StoaError || (error as { code?: unknown }).code !== undefined
+  console.error(expected ? `stoa: ${(error as Error).message}` : error)
+  process.exitCode = 1
+}

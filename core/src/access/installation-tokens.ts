@@ -1,0 +1,38 @@
+import type { Environment } from '../context.ts'
+import { afterCommit, type Db } from '../database/index.ts'
+import { hashToken, isoIn, mintToken, nowIso } from '../kernel/index.ts'
+import type { AccessContext } from './context.ts'
+import { insertInstallationToken, markInstallationTokensRevoked } from './store.ts'
+
+export interface NewInstallationToken {
+  applicationId: string
+  installationId: string
+  organizationId: string
+  locationId: string | null
+  environment: Environment
+  /** Canonical permission names: never more than the installation's grant. */
+  permissions: string[]
+  /** Requests per second of the application, or null for the host's default. */
+  rateLimit: number | null
+  /** Life in seconds. */
+  seconds: number
+}
+
+/** A fresh token for an installation. Shown once: only its hash is kept. */
+export async function mintInstallationToken(
+  ctx: AccessContext,
+  db: Db,
+  { seconds, ...token }: NewInstallationToken,
+): Promise<{ token: string; expiresTime: string }> {
+  const secret = mintToken('it')
+  const expiresTime = isoIn(ctx.clock, seconds)
+  const row = { ...token, createdTime: nowIso(ctx.clock), expiresTime, revokedTime: null }
+  await insertInstallationToken(db, row, hashToken(secret))
+  return { token: secret, expiresTime }
+}
+
+/** Ends every token of an installation, with the transaction that takes its access away. */
+export async function revokeInstallationTokens(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
+  await markInstallationTokensRevoked(db, installationId, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}

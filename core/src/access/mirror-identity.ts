@@ -1,0 +1,30 @@
+import { LRUCache } from 'lru-cache'
+import { findOrganization, replaceMemberships, saveUser } from '../accounts/index.ts'
+import { inTransaction } from '../database/index.ts'
+import { nowIso, type Identity } from '../kernel/index.ts'
+import type { AccessContext } from './context.ts'
+
+/**
+ * Keeps what the embedder's sign-in says of a person in the host's own tables, so that keys they make keep their rights, and
+ * history can name them, when they are not signed in. Writes only when something changed.
+ */
+export function createIdentityMirror(ctx: AccessContext): (identity: Identity) => Promise<Identity> {
+  const seen = new LRUCache<string, string>({ max: 20_000 })
+  return async (identity) => {
+    const fingerprint = JSON.stringify(identity)
+    if (seen.get(identity.userId) === fingerprint) return identity
+    await inTransaction(ctx.db, async (trx) => {
+      await saveUser(trx, { id: identity.userId, email: identity.email, name: identity.name }, nowIso(ctx.clock))
+      const known = []
+      for (const membership of identity.memberships) {
+        if (await findOrganization(trx, membership.organizationId)) known.push(membership)
+        else ctx.logger.warn({ organizationId: membership.organizationId }, 'the identity port named an unknown organization')
+      }
+      await replaceMemberships(trx, identity.userId, known, nowIso(ctx.clock))
+      identity = { ...identity, memberships: known }
+    })
+    // An organization that was missing may be created later, so only a complete answer is remembered.
+    if (JSON.stringify(identity) === fingerprint) seen.set(identity.userId, fingerprint)
+    return identity
+  }
+}

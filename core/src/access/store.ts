@@ -1,0 +1,144 @@
+import { iso, json, maybeIso, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
+import type { Environment } from '../context.ts'
+import type { Page, Paged } from '../http/index.ts'
+
+export interface ApiKey {
+  id: string
+  organizationId: string
+  applicationId: string | null
+  createdBy: string | null
+  name: string
+  lastFour: string
+  /** As given: names, aliases and wildcards. */
+  permissions: string[]
+  environment: Environment
+  createdTime: string
+  expiresTime: string | null
+  revokedTime: string | null
+  lastUsedTime: string | null
+}
+
+export async function insertApiKey(db: Db, key: ApiKey, tokenHash: string): Promise<void> {
+  await db('stoa_api_keys').insert({
+    id: key.id,
+    organization_id: key.organizationId,
+    application_id: key.applicationId,
+    created_by: key.createdBy,
+    name: key.name,
+    token_hash: tokenHash,
+    last_four: key.lastFour,
+    permissions: toJson(key.permissions),
+    environment: key.environment,
+    created_time: key.createdTime,
+    expires_time: key.expiresTime,
+    revoked_time: key.revokedTime,
+    last_used_time: key.lastUsedTime,
+  })
+}
+
+export async function findApiKeyByHash(db: Db, tokenHash: string): Promise<ApiKey | null> {
+  const row = await db('stoa_api_keys').where({ token_hash: tokenHash }).first<Row | undefined>()
+  return row ? mapApiKey(row) : null
+}
+
+export interface ApiKeyOwner {
+  organizationId: string
+  /** Null for the organization's own keys. */
+  applicationId: string | null
+}
+
+export async function findApiKey(db: Db, id: string, owner: ApiKeyOwner): Promise<ApiKey | null> {
+  const row = await ownedKeys(db, owner).where({ id }).first<Row | undefined>()
+  return row ? mapApiKey(row) : null
+}
+
+export async function listApiKeys(db: Db, owner: ApiKeyOwner, page: Page): Promise<Paged<ApiKey>> {
+  const [{ count } = { count: 0 }] = (await ownedKeys(db, owner).count({ count: '*' })) as Row[]
+  const rows = (await ownedKeys(db, owner).orderBy('id').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(mapApiKey), total: Number(count) }
+}
+
+export async function markApiKeyRevoked(db: Db, id: string, now: string): Promise<void> {
+  await db('stoa_api_keys').where({ id, revoked_time: null }).update({ revoked_time: now })
+}
+
+export async function markApiKeyUsed(db: Db, id: string, now: string): Promise<void> {
+  await db('stoa_api_keys').where({ id }).update({ last_used_time: now })
+}
+
+function ownedKeys(db: Db, { organizationId, applicationId }: ApiKeyOwner) {
+  return db('stoa_api_keys').where({ organization_id: organizationId, application_id: applicationId })
+}
+
+function mapApiKey(row: Row): ApiKey {
+  return {
+    id: text(row.id),
+    organizationId: text(row.organization_id),
+    applicationId: maybeText(row.application_id),
+    createdBy: maybeText(row.created_by),
+    name: text(row.name),
+    lastFour: text(row.last_four),
+    permissions: json<string[]>(row.permissions),
+    environment: row.environment as Environment,
+    createdTime: iso(row.created_time),
+    expiresTime: maybeIso(row.expires_time),
+    revokedTime: maybeIso(row.revoked_time),
+    lastUsedTime: maybeIso(row.last_used_time),
+  }
+}
+
+export interface InstallationToken {
+  applicationId: string
+  installationId: string
+  organizationId: string
+  locationId: string | null
+  environment: Environment
+  /** Canonical names. */
+  permissions: string[]
+  rateLimit: number | null
+  createdTime: string
+  expiresTime: string
+  revokedTime: string | null
+}
+
+export async function insertInstallationToken(db: Db, token: InstallationToken, tokenHash: string): Promise<void> {
+  await db('stoa_installation_tokens').insert({
+    token_hash: tokenHash,
+    application_id: token.applicationId,
+    installation_id: token.installationId,
+    organization_id: token.organizationId,
+    location_id: token.locationId,
+    environment: token.environment,
+    permissions: toJson(token.permissions),
+    rate_limit: token.rateLimit,
+    created_time: token.createdTime,
+    expires_time: token.expiresTime,
+    revoked_time: token.revokedTime,
+  })
+}
+
+export async function findInstallationToken(db: Db, tokenHash: string): Promise<InstallationToken | null> {
+  const row = await db('stoa_installation_tokens').where({ token_hash: tokenHash }).first<Row | undefined>()
+  if (!row) return null
+  return {
+    applicationId: text(row.application_id),
+    installationId: text(row.installation_id),
+    organizationId: text(row.organization_id),
+    locationId: maybeText(row.location_id),
+    environment: row.environment as Environment,
+    permissions: json<string[]>(row.permissions),
+    rateLimit: row.rate_limit === null ? null : Number(row.rate_limit),
+    createdTime: iso(row.created_time),
+    expiresTime: iso(row.expires_time),
+    revokedTime: maybeIso(row.revoked_time),
+  }
+}
+
+export async function markInstallationTokensRevoked(db: Db, installationId: string, now: string): Promise<void> {
+  await db('stoa_installation_tokens').where({ installation_id: installationId, revoked_time: null }).update({ revoked_time: now })
+}
+
+/** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */
+export async function deleteEndedInstallationTokens(db: Db, before: string): Promise<void> {
+  await db('stoa_installation_tokens').where('expires_time', '<', before).delete()
+}

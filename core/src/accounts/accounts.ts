@@ -1,0 +1,176 @@
+import type { Context } from '../context.ts'
+import { afterCommit, isUniqueViolation, type Db } from '../database/index.ts'
+import type { Caller, RateLimit, Role } from '../http/index.ts'
+import { newId, nowIso, StoaError } from '../kernel/index.ts'
+import { hashPassword, verifyPassword } from './passwords.ts'
+import type { Sessions } from './sessions.ts'
+import {
+  countOwners,
+  deleteMembership,
+  findLocation,
+  findMembership,
+  findOrganization,
+  findUserByEmail,
+  insertLocation,
+  insertOrganization,
+  insertUser,
+  normaliseEmail,
+  saveMembership,
+  updateLocation,
+  updateOrganization,
+  type Location,
+  type Organization,
+  type User,
+} from './store.ts'
+
+export interface AccountsContext extends Context {
+  sessions: Sessions
+  signIns: RateLimit
+}
+
+/** Opens a session for an e-mail address and password. The same refusal for a wrong password and an unknown address. */
+export async function signIn(ctx: AccountsContext, db: Db, credentials: { email: string; password: string }) {
+  ctx.signIns.take(normaliseEmail(credentials.email), ctx.config.rateLimit.signInsPerMinute, 60)
+  const user = await findUserByEmail(db, credentials.email)
+  const fits = await verifyPassword(credentials.password, user?.passwordHash ?? null)
+  if (!user || !fits) throw new StoaError('invalid_credentials')
+  const { token, session } = await ctx.sessions.open(db, user.id)
+  return { token, expiresTime: session.expiresTime, user: { id: user.id, email: user.email, name: user.name } }
+}
+
+/** Ends a session; its token is refused from now on. */
+export async function signOut(ctx: AccountsContext, db: Db, sessionId: string): Promise<void> {
+  await ctx.sessions.close(db, sessionId)
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+export interface NewUser {
+  email: string
+  name: string
+  password?: string
+}
+
+export async function createUser(ctx: Context, db: Db, input: NewUser): Promise<User> {
+  const user = { id: newId('usr'), email: normaliseEmail(input.email), name: input.name }
+  const passwordHash = input.password === undefined ? null : await hashPassword(input.password)
+  try {
+    await insertUser(db, { ...user, passwordHash, createdTime: nowIso(ctx.clock) })
+  } catch (error) {
+    if (isUniqueViolation(error)) throw new StoaError('email_taken', { cause: error })
+    throw error
+  }
+  return user
+}
+
+export interface NewOrganization {
+  /** An embedder's own id, when the organization exists on their side. */
+  id?: string
+  name: string
+  email?: string | null
+}
+
+/** Creates an organization with its first owner. */
+export async function createOrganization(ctx: Context, db: Db, ownerId: string, input: NewOrganization): Promise<Organization> {
+  const now = nowIso(ctx.clock)
+  const organization = {
+    id: input.id ?? newId('org'),
+    name: input.name,
+    email: input.email ?? null,
+    createdTime: now,
+    updatedTime: now,
+  }
+  await insertOrganization(db, organization)
+  await saveMembership(db, { organizationId: organization.id, userId: ownerId, role: 'owner' }, now)
+  return organization
+}
+
+export async function changeOrganization(ctx: Context, db: Db, id: string, change: { name?: string; email?: string | null }) {
+  await updateOrganization(db, id, change, nowIso(ctx.clock))
+  return (await findOrganization(db, id))!
+}
+
+export interface NewLocation {
+  id?: string
+  name: string
+  address?: string | null
+}
+
+export async function createLocation(ctx: Context, db: Db, organizationId: string, input: NewLocation): Promise<Location> {
+  const now = nowIso(ctx.clock)
+  const location = {
+    id: input.id ?? newId('loc'),
+    organizationId,
+    name: input.name,
+    address: input.address ?? null,
+    createdTime: now,
+    updatedTime: now,
+  }
+  await insertLocation(db, location)
+  return location
+}
+
+/** A location of this organization; another organization's is answered like one that does not exist. */
+export async function locationOf(db: Db, organizationId: string, id: string): Promise<Location> {
+  const location = await findLocation(db, id)
+  if (location?.organizationId !== organizationId) throw new StoaError('not_found')
+  return location
+}
+
+export async function changeLocation(
+  ctx: Context,
+  db: Db,
+  caller: Caller,
+  id: string,
+  change: { name?: string; address?: string | null },
+): Promise<Location> {
+  await locationOf(db, caller.organizationId, id)
+  await updateLocation(db, id, change, nowIso(ctx.clock))
+  return locationOf(db, caller.organizationId, id)
+}
+
+export interface NewMember extends NewUser {
+  role: Role
+}
+
+/** Adds a person to the caller's organization; creates the account when the e-mail address is new. */
+export async function addMember(ctx: Context, db: Db, caller: Caller, input: NewMember): Promise<User & { role: Role }> {
+  await assertMayGrant(db, caller, input.role)
+  const known = await findUserByEmail(db, input.email)
+  if (known && (await findMembership(db, caller.organizationId, known.id))) {
+    throw new StoaError('email_taken', { message: 'This person is a member already; change the role instead.' })
+  }
+  const user = known ?? (await createUser(ctx, db, input))
+  await saveMembership(db, { organizationId: caller.organizationId, userId: user.id, role: input.role }, nowIso(ctx.clock))
+  return { id: user.id, email: user.email, name: user.name, role: input.role }
+}
+
+export async function changeMemberRole(ctx: Context, db: Db, caller: Caller, userId: string, role: Role): Promise<void> {
+  const membership = await findMembership(db, caller.organizationId, userId)
+  if (!membership) throw new StoaError('not_found')
+  await assertMayGrant(db, caller, role)
+  await assertMayGrant(db, caller, membership.role)
+  if (membership.role === 'owner' && role !== 'owner') await assertAnotherOwner(db, caller.organizationId)
+  await saveMembership(db, { ...membership, role }, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+export async function removeMember(ctx: Context, db: Db, caller: Caller, userId: string): Promise<void> {
+  const membership = await findMembership(db, caller.organizationId, userId)
+  if (!membership) throw new StoaError('not_found')
+  await assertMayGrant(db, caller, membership.role)
+  if (membership.role === 'owner') await assertAnotherOwner(db, caller.organizationId)
+  await deleteMembership(db, caller.organizationId, userId)
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+// Nobody hands out, or takes away, more than they are: an admin does not make or unmake owners, and only operators make operators.
+async function assertMayGrant(db: Db, caller: Caller, role: Role): Promise<void> {
+  if (role !== 'owner' && role !== 'operator') return
+  const own = caller.userId === null ? null : await findMembership(db, caller.organizationId, caller.userId)
+  const allowed = role === 'operator' ? own?.role === 'operator' : own?.role === 'owner' || own?.role === 'operator'
+  if (!allowed) throw new StoaError('rights_exceeded', { message: `Only an ${role} may give or take the role ${role}.` })
+}
+
+async function assertAnotherOwner(db: Db, organizationId: string): Promise<void> {
+  if ((await countOwners(db, organizationId)) < 2) throw new StoaError('last_owner')
+}

@@ -1,0 +1,8 @@
+export { type CompiledSettings } from './compile-settings.ts'
+export { type JsonObject } from './json-value.ts'
+export { type FieldProblem } from './limits.ts'
+export { normaliseSettingsSchema, toSettingsObject } from './normalise-settings-schema.ts'
+export { type SecretMask, applyUpdate, maskSecrets, mergeSecrets, splitSecrets } from './secret-values.ts'
+export { type SettingsCompiler, createSettingsCompiler } from './settings-compiler.ts'
+export { type SettingsProblem } from './settings-problems.ts'
+export { vetSettingsSchema } from './vet-settings-schema.ts'

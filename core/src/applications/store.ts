@@ -1,0 +1,242 @@
+import {
+  boolean,
+  fetchCollection,
+  foldText,
+  integer,
+  iso,
+  json,
+  maybeIso,
+  maybeJson,
+  maybeText,
+  text,
+  toJson,
+  type CollectionQuery,
+  type CollectionSpec,
+  type Db,
+  type Row,
+} from '../database/index.ts'
+import type { Page, Paged } from '../http/index.ts'
+import type { Application, ApplicationChanges, ApplicationStatus, ClientStatus, CoreMembers } from './application.ts'
+
+const table = 'stoa_applications'
+
+export interface NewApplicationRow extends Omit<
+  Application,
+  'configuredBy' | 'revision' | 'statusReason' | 'updatedTime'
+> {
+  clientSecretHash: string | null
+}
+
+export async function insertApplication(db: Db, application: NewApplicationRow): Promise<void> {
+  const { id, publisherId, createdBy, status, clientId, clientSecretHash, createdTime } = application
+  await db(table).insert({
+    id,
+    publisher_id: publisherId,
+    created_by: createdBy,
+    status,
+    client_id: clientId,
+    client_secret_hash: clientSecretHash,
+    search_text: searchText(application),
+    created_time: createdTime,
+    updated_time: createdTime,
+    ...toColumns(application),
+  })
+}
+
+/** Any application that was not deleted, whoever publishes it. */
+export async function findApplication(db: Db, id: string): Promise<Application | null> {
+  const row = (await db(table).where({ id }).whereNull('deleted_time').first()) as Row | undefined
+  return row ? toApplication(row) : null
+}
+
+/** Of those ids, the applications that exist, deleted ones too: what refers to them still wants their names. */
+export async function findApplications(db: Db, ids: string[]): Promise<Map<string, Application>> {
+  const rows = ids.length === 0 ? [] : ((await db(table).whereIn('id', ids)) as Row[])
+  return new Map(rows.map((row) => [text(row['id']), toApplication(row)]))
+}
+
+/** The port of events: whether the organization publishes the application. */
+export async function ownsApplication(db: Db, organizationId: string, applicationId: string): Promise<boolean> {
+  const found: unknown = await db(table)
+    .where({ id: applicationId, publisher_id: organizationId })
+    .whereNull('deleted_time')
+    .first('id')
+  return found !== undefined
+}
+
+export async function isNameTaken(
+  db: Db,
+  publisherId: string,
+  name: string,
+  exceptId: string | null,
+): Promise<boolean> {
+  const query = db(table).where({ publisher_id: publisherId, name_folded: foldText(name) })
+  if (exceptId !== null) query.whereNot({ id: exceptId })
+  return (await query.first('id')) !== undefined
+}
+
+/**
+ * Writes changes if the application is still in the state that was judged; false when somebody was faster.
+ * `status` in `set` is a transition; the revision takes part in the comparison because it is a state of its own.
+ */
+export async function updateApplication(
+  db: Db,
+  judged: Application,
+  changes: ApplicationChanges,
+  set: {
+    updatedTime: string
+    status?: ApplicationStatus
+    statusReason?: string | null
+    revision?: Application['revision']
+  },
+): Promise<boolean> {
+  const updated = await db(table)
+    .where({ id: judged.id, status: judged.status, revision: judged.revision && toJson(judged.revision.changes) })
+    .whereNull('deleted_time')
+    .update({
+      ...toColumns(changes),
+      ...(hasSearchedMember(changes) && { search_text: searchText({ ...judged, ...changes }) }),
+      ...(set.status && { status: set.status }),
+      ...(set.statusReason !== undefined && { status_reason: set.statusReason }),
+      ...(set.revision !== undefined && {
+        revision: set.revision && toJson(set.revision.changes),
+        revision_submitted_time: set.revision && set.revision.submittedTime,
+      }),
+      updated_time: set.updatedTime,
+    })
+  return updated > 0
+}
+
+export async function setClientSecret(
+  db: Db,
+  id: string,
+  clientSecretHash: string,
+  updatedTime: string,
+): Promise<void> {
+  await db(table).where({ id }).update({ client_secret_hash: clientSecretHash, updated_time: updatedTime })
+}
+
+/** Whether the secret with this hash is the application's, and its client is switched on. */
+export async function isClientSecret(db: Db, clientId: string, clientSecretHash: string): Promise<boolean> {
+  const found: unknown = await db(table)
+    .where({ client_id: clientId, client_secret_hash: clientSecretHash, client_status: 'ACTIVE' })
+    .whereNull('deleted_time')
+    .first('id')
+  return found !== undefined
+}
+
+/** Locks the row against an installation that is being made, where rows can be locked. */
+export async function lockApplication(db: Db, id: string, rowLocks: boolean): Promise<void> {
+  const query = db(table).where({ id }).select('id')
+  if (rowLocks) query.forUpdate()
+  await query
+}
+
+/** Keeps the row, because history and charges refer to it, and frees its name. */
+export async function markDeleted(db: Db, id: string, deletedTime: string): Promise<boolean> {
+  const updated = await db(table)
+    .where({ id })
+    .whereNull('deleted_time')
+    .update({ deleted_time: deletedTime, name_folded: id, client_secret_hash: null, updated_time: deletedTime })
+  return updated > 0
+}
+
+/** A page of the store: what is available, the viewer's own in any state, and for reviewers everything. */
+export async function listApplications(
+  db: Db,
+  viewer: { organizationId: string; onlyApplicationId: string | null; reviews: boolean },
+  spec: CollectionSpec,
+  wanted: CollectionQuery,
+  page: Page,
+): Promise<Paged<Application>> {
+  const query = db(table).whereNull('deleted_time')
+  if (!viewer.reviews) {
+    const own = {
+      publisher_id: viewer.organizationId,
+      ...(viewer.onlyApplicationId && { id: viewer.onlyApplicationId }),
+    }
+    query.where((visible) => {
+      visible.where({ status: 'available' }).orWhere(own)
+    })
+  }
+  const { rows, total } = await fetchCollection(query, spec, wanted, page)
+  return { items: rows.map(toApplication), total }
+}
+
+export async function listOwnApplications(
+  db: Db,
+  owner: { publisherId: string; onlyApplicationId: string | null },
+  page: Page,
+): Promise<Paged<Application>> {
+  const query = db(table).where({ publisher_id: owner.publisherId }).whereNull('deleted_time')
+  if (owner.onlyApplicationId !== null) query.where({ id: owner.onlyApplicationId })
+  const counted = (await query.clone().count({ total: '*' }).first()) as Row
+  const rows = (await query.orderBy('id').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(toApplication), total: integer(counted['total']) }
+}
+
+type Named = Pick<Application, 'name' | 'authorName' | 'tagline' | 'description'>
+
+function hasSearchedMember(changes: ApplicationChanges): boolean {
+  return ['name', 'authorName', 'tagline', 'description'].some((member) => Object.hasOwn(changes, member))
+}
+
+function searchText({ name, authorName, tagline, description }: Named): string {
+  return foldText([name, authorName, tagline, description].filter(Boolean).join('\n'))
+}
+
+const plainColumns: [keyof ApplicationChanges, string][] = [
+  ['name', 'name'],
+  ['authorName', 'author_name'],
+  ['tagline', 'tagline'],
+  ['description', 'description'],
+  ['logoId', 'logo_id'],
+  ['authorLogoId', 'author_logo_id'],
+  ['website', 'website'],
+  ['configurationUrl', 'configuration_url'],
+  ['redirectUri', 'redirect_uri'],
+  ['acknowledges', 'acknowledges'],
+  ['rateLimit', 'rate_limit'],
+  ['clientStatus', 'client_status'],
+]
+
+function toColumns(changes: ApplicationChanges): Row {
+  const row: Row = {}
+  for (const [member, column] of plainColumns) if (changes[member] !== undefined) row[column] = changes[member]
+  if (changes.name !== undefined) row['name_folded'] = foldText(changes.name)
+  if (changes.authorName !== undefined) row['author_name_folded'] = changes.authorName && foldText(changes.authorName)
+  if (changes.permissions !== undefined) row['permissions'] = toJson(changes.permissions)
+  if (changes.properties !== undefined) row['properties'] = changes.properties && toJson(changes.properties)
+  return row
+}
+
+function toApplication(row: Row): Application {
+  const configurationUrl = maybeText(row['configuration_url'])
+  const changes = maybeJson<Partial<CoreMembers>>(row['revision'])
+  return {
+    id: text(row['id']),
+    publisherId: text(row['publisher_id']),
+    createdBy: maybeText(row['created_by']),
+    name: text(row['name']),
+    authorName: maybeText(row['author_name']),
+    tagline: maybeText(row['tagline']),
+    description: maybeText(row['description']),
+    logoId: maybeText(row['logo_id']),
+    authorLogoId: maybeText(row['author_logo_id']),
+    website: maybeText(row['website']),
+    status: text(row['status']) as ApplicationStatus,
+    statusReason: maybeText(row['status_reason']),
+    permissions: json<string[]>(row['permissions']),
+    properties: maybeJson<object>(row['properties']),
+    configurationUrl,
+    configuredBy: configurationUrl === null ? 'user' : 'application',
+    redirectUri: maybeText(row['redirect_uri']),
+    acknowledges: boolean(row['acknowledges']),
+    rateLimit: row['rate_limit'] === null ? null : integer(row['rate_limit']),
+    clientId: text(row['client_id']),
+    clientStatus: text(row['client_status']) as ClientStatus,
+    revision: changes && { changes, submittedTime: maybeIso(row['revision_submitted_time'])! },
+    createdTime: iso(row['created_time']),
+    updatedTime: iso(row['updated_time']),
+  }
+}

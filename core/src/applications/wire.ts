@@ -1,0 +1,106 @@
+import type { Db } from '../database/index.ts'
+import type { Caller } from '../http/index.ts'
+import type { Application } from './application.ts'
+import type { ApplicationsContext } from './context.ts'
+import type { DeveloperApplicationWire } from './developer-schemas.ts'
+import type { ApplicationWire } from './schemas.ts'
+
+type LinkContext = { config: { baseUrl: string } }
+
+/**
+ * An application as Rebilly shows it, the same for everybody; events carry it. Texts a draft lacks are absent rather than
+ * null, because Rebilly's PHP SDK takes no null for them.
+ */
+export function applicationShape({ config }: LinkContext, application: Application): ApplicationWire {
+  const { id, logoId, authorName, authorLogoId, tagline, description, properties, statusReason } = application
+  const fileUrl = (fileId: string) => `${config.baseUrl}/files/${fileId}/download`
+  return {
+    id,
+    name: application.name,
+    ...(logoId !== null && { logoId }),
+    ...(authorName !== null && { authorName }),
+    authorLogoId,
+    ...(tagline !== null && { tagline }),
+    ...(description !== null && { description }),
+    status: application.status,
+    ...(statusReason !== null && { statusReason }),
+    permissions: application.permissions,
+    configurationUrl: application.configurationUrl,
+    configuredBy: application.configuredBy,
+    ...(properties !== null && { properties: properties as Record<string, unknown> }),
+    acknowledges: application.acknowledges,
+    createdTime: application.createdTime,
+    updatedTime: application.updatedTime,
+    _links: [
+      { rel: 'self', href: `${config.baseUrl}/applications/${id}` },
+      { rel: 'applicationInstance', href: `${config.baseUrl}/application-instances/${id}` },
+      ...(logoId === null ? [] : [{ rel: 'logoUrl', href: fileUrl(logoId) }]),
+      ...(authorLogoId === null ? [] : [{ rel: 'authorLogoUrl', href: fileUrl(authorLogoId) }]),
+    ],
+  }
+}
+
+/** Whether the caller acts for the publisher. An application's own API key is nobody to the publisher's other ones. */
+export function isOwner(caller: Caller, application: Application): boolean {
+  const { onlyApplicationId, organizationId } = caller
+  return (
+    application.publisherId === organizationId && (onlyApplicationId === null || onlyApplicationId === application.id)
+  )
+}
+
+/** Whether the caller belongs to those who review, and hence sees every application in any state. */
+export function isReviewer(caller: Caller): boolean {
+  return caller.permissions.has('applications:review')
+}
+
+/** Applications as this caller sees them: a waiting revision for its publisher and reviewers, and what was to be expanded. */
+export async function applicationsFor(
+  ctx: ApplicationsContext,
+  db: Db,
+  caller: Caller,
+  applications: Application[],
+  expand: ReadonlySet<string>,
+): Promise<ApplicationWire[]> {
+  const ids = applications.map(({ id }) => id)
+  const instances = expand.has('applicationInstance') ? await ctx.instancesOf(db, caller, ids) : null
+  return applications.map((application) => {
+    const instance = instances?.get(application.id) as Record<string, unknown> | undefined
+    const seesRevision = application.revision !== null && (isOwner(caller, application) || isReviewer(caller))
+    return {
+      ...applicationShape(ctx, application),
+      ...(seesRevision && { revision: application.revision! }),
+      ...(instances && { _embedded: instance ? { applicationInstance: instance } : {} }),
+    }
+  })
+}
+
+export async function applicationFor(
+  ctx: ApplicationsContext,
+  db: Db,
+  caller: Caller,
+  application: Application,
+  expand: ReadonlySet<string> = new Set(),
+): Promise<ApplicationWire> {
+  const [shown] = await applicationsFor(ctx, db, caller, [application], expand)
+  return shown!
+}
+
+/** The same application as its author manages it: Baloom's shape. */
+export function developerApplicationShape(application: Application): DeveloperApplicationWire {
+  return {
+    id: application.id,
+    organizationId: application.publisherId,
+    userId: application.createdBy,
+    name: application.name,
+    description: application.description,
+    website: application.website,
+    redirectUri: application.redirectUri,
+    status: application.clientStatus,
+    listingStatus: application.status,
+    clientId: application.clientId,
+    rateLimit: application.rateLimit,
+    acknowledges: application.acknowledges,
+    createdAt: application.createdTime,
+    updatedAt: application.updatedTime,
+  }
+}

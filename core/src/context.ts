@@ -1,0 +1,52 @@
+import type { EventEmitter } from 'eventemitter3'
+import type { Knex } from 'knex'
+import type { Config } from './config.ts'
+import type { Clock, Files, Logger, SecretBox } from './kernel/index.ts'
+import type { Dialect } from './database/index.ts'
+
+export type Environment = 'production' | 'sandbox'
+export const environments = ['production', 'sandbox'] as const
+
+/**
+ * What the embedder is told, after the transaction that made it true has committed.
+ * In-process and at most once: what must not be missed is an event in the outbox, delivered to an endpoint.
+ */
+export interface LifecycleEvents {
+  'application.created': [{ applicationId: string; publisherId: string }]
+  'application.status-changed': [{ applicationId: string; from: string; to: string; reason: string | null }]
+  'installation.status-changed': [
+    {
+      applicationId: string
+      installationId: string
+      organizationId: string
+      locationId: string | null
+      environment: Environment
+      from: string | null
+      to: string
+      reason: string | null
+    },
+  ]
+  'charge.created': [{ chargeId: string; applicationId: string; locationId: string; amount: string; currency: string }]
+  'charge.refunded': [{ chargeId: string; applicationId: string; locationId: string; amount: string; currency: string }]
+  'delivery.failed': [{ deliveryId: string; eventId: string; endpointId: string; attempts: number }]
+}
+
+/** Hints inside one process. Nothing depends on them: polling the database is the truth. */
+export interface Signals {
+  'deliveries-due': []
+  /** A credential, a membership or an installation changed: verified credentials in memory are forgotten. */
+  'credentials-changed': []
+}
+
+/** What the rules of every slice get first: one host's database, clock, options and ports. There is no module-level state. */
+export interface Context {
+  readonly db: Knex
+  readonly dialect: Dialect
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly secretBox: SecretBox
+  readonly files: Files
+  readonly lifecycle: EventEmitter<LifecycleEvents>
+  readonly signals: EventEmitter<Signals>
+}

@@ -1,0 +1,51 @@
+export type DialectName = 'sqlite' | 'postgres'
+
+/** The single source of truth for what differs. Code asks for a capability, never for the name of the database. */
+export interface Dialect {
+  readonly name: DialectName
+  /** `FOR UPDATE` and `SKIP LOCKED` exist; without them one writer holds the whole database anyway. */
+  readonly rowLocks: boolean
+  /** Several host processes may share the database. */
+  readonly manyProcesses: boolean
+  /** How many group-commit batches may be under way at once. */
+  readonly batchWriters: number
+  readonly timeType: string
+  readonly integerType: string
+  readonly booleanType: string
+  readonly bytesType: string
+  /** Bound parameters one statement may have. */
+  readonly parameterLimit: number
+  /** Held until the end of the transaction, so that two starters migrate one after the other. */
+  readonly lockMigrations: string | null
+  /** SQL for the server's own clock, which only `stoa doctor` looks at; SQLite has none but this machine's. */
+  readonly databaseTime: string | null
+}
+
+export const dialects: Record<DialectName, Dialect> = {
+  sqlite: {
+    name: 'sqlite',
+    rowLocks: false,
+    manyProcesses: false,
+    batchWriters: 1,
+    timeType: 'text',
+    integerType: 'integer',
+    booleanType: 'integer',
+    bytesType: 'blob',
+    parameterLimit: 30_000,
+    lockMigrations: null, // BEGIN IMMEDIATE already excludes the other starter
+    databaseTime: null,
+  },
+  postgres: {
+    name: 'postgres',
+    rowLocks: true,
+    manyProcesses: true,
+    batchWriters: 2,
+    timeType: 'timestamptz(3)',
+    integerType: 'bigint',
+    booleanType: 'boolean',
+    bytesType: 'bytea',
+    parameterLimit: 60_000,
+    lockMigrations: 'select pg_advisory_xact_lock(7825765)', // any constant that nobody else in the database uses
+    databaseTime: 'clock_timestamp()',
+  },
+}

@@ -1,0 +1,25 @@
+const sqliteUnavailable = /^SQLITE_(BUSY|LOCKED|READONLY|CANTOPEN|IOERR|FULL|NOTADB)/
+// Class 08: connection; 57: shutdown; 53: out of resources; 55P03: lock not available; 25006: read-only.
+const postgresUnavailable = /^(08|57|53)|^(55P03|25006)$/
+const networkUnavailable = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
+const unavailableText = /timeout exceeded when trying to connect|Timeout acquiring a connection|Connection terminated|Connection ended/i
+
+/** Whether the database, not the request, is to blame: locked, read-only, full, or gone. Answered with 503, never 500. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string }
+  if (typeof code === 'string' && (sqliteUnavailable.test(code) || networkUnavailable.has(code))) return true
+  if (typeof code === 'string' && code.length === 5 && postgresUnavailable.test(code)) return true
+  return unavailableText.test(message)
+}
+
+/** Whether a unique index refused the row. */
+export function isUniqueViolation(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === '23505' || code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
+}
+
+/** Whether a foreign key refused the change. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === '23503' || code === '23001' || code === 'SQLITE_CONSTRAINT_FOREIGNKEY'
+}

@@ -1,0 +1,21 @@
+export { claimDue, type Claim } from './claim.ts'
+export { boolean, integer, iso, json, maybeIso, maybeJson, maybeText, money, text, toJson, type Row } from './codecs.ts'
+export {
+  CollectionParameters,
+  fetchCollection,
+  parseCollection,
+  parseExpand,
+  pickFields,
+  type CollectionQuery,
+  type CollectionSpec,
+  type CollectionText,
+} from './collection.ts'
+export { type Columns } from './columns.ts'
+export { dialects, type Dialect } from './dialect.ts'
+export { isDatabaseUnavailable, isForeignKeyViolation, isUniqueViolation } from './faults.ts'
+export { foldText, type CollectionColumn } from './filter-language.ts'
+export { createGroupCommit, type GroupCommit } from './group-commit.ts'
+export { insertRows } from './insert-rows.ts'
+export { migrate, pendingMigrations, type Migration, type SchemaTools } from './migrate.ts'
+export { openDatabase, type Database, type Db } from './open.ts'
+export { afterCommit, inTransaction } from './transaction.ts'

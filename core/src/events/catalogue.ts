@@ -1,0 +1,89 @@
+import { stoaEvents } from '@stoa/sdk/contract'
+import { createSchemaCompiler, Id, Nullable, Time, Type, type TSchema, type Validator } from '../kernel/index.ts'
+
+/** Our own events: the payload form that Standard Webhooks recommends. Members beyond the schema are allowed. */
+const own = (type: string, data: TSchema) => Type.Object({ type: Type.Literal(type), timestamp: Time(), data })
+
+const ApplicationData = Type.Object({
+  applicationId: Id(),
+  name: Type.String(),
+  status: Type.String({ description: 'Status of the listing now.' }),
+  reason: Nullable(Type.String()),
+  ofRevision: Type.Boolean({ description: 'Whether it concerns a change of a listing that stays in the store meanwhile.' }),
+})
+
+const Decimal = () => Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'Decimal text.' })
+const ChargeData = Type.Object({
+  chargeId: Id(),
+  applicationId: Id(),
+  organizationId: Id(),
+  locationId: Id('The location whose wallet it concerns.'),
+  environment: Type.String(),
+  meterId: Id(),
+  eventId: Type.String({ description: 'The application’s own id for what it charged.' }),
+  userId: Nullable(Type.String()),
+  units: Decimal(),
+  pricePerUnit: Decimal(),
+  amount: Decimal(),
+  currency: Type.String({ pattern: '^[A-Z]{3}$' }),
+  eventTime: Time(),
+})
+
+/** Every type of event: what it tells, for people, and what its body looks like. */
+export const eventCatalogue = {
+  'application-instance-enabled': {
+    sentence: 'Somebody enabled your application; the body carries a token for the installation.',
+    payload: stoaEvents['application-instance-enabled'] as TSchema,
+  },
+  'application-instance-disabled': {
+    sentence: 'Somebody disabled or removed your application.',
+    payload: stoaEvents['application-instance-disabled'] as TSchema,
+  },
+  'application.submitted': {
+    sentence: 'Your application was handed in for review.',
+    payload: own('application.submitted', ApplicationData),
+  },
+  'application.approved': {
+    sentence: 'Your application was approved and is available in the store.',
+    payload: own('application.approved', ApplicationData),
+  },
+  'application.rejected': {
+    sentence: 'The review sent your application back, with a reason.',
+    payload: own('application.rejected', ApplicationData),
+  },
+  'application.disabled': {
+    sentence: 'The platform took your application out of the store.',
+    payload: own('application.disabled', ApplicationData),
+  },
+  'application.enabled': {
+    sentence: 'The platform put your application back into the store.',
+    payload: own('application.enabled', ApplicationData),
+  },
+  'charge.created': {
+    sentence: 'Your application charged a wallet.',
+    payload: own('charge.created', ChargeData),
+  },
+  'charge.refunded': {
+    sentence: 'A charge of your application was given back.',
+    payload: own('charge.refunded', ChargeData),
+  },
+} satisfies Record<string, { sentence: string; payload: TSchema }>
+
+export type EventType = keyof typeof eventCatalogue
+export const eventTypes = Object.keys(eventCatalogue) as EventType[]
+
+// Compiled at their first use, since most hosts never check. Constants made of constants: no state that hosts could share.
+const validators = new Map<EventType, Validator>()
+
+/** Throws when a payload is not what the catalogue says: a mistake of the slice that publishes it. */
+export function assertPayload(type: EventType, payload: object): void {
+  let validator = validators.get(type)
+  if (!validator) {
+    validator = createSchemaCompiler().response(eventCatalogue[type].payload)
+    validators.set(type, validator)
+  }
+  const refusal = validator(JSON.parse(JSON.stringify(payload)))
+  if (!refusal) return
+  const list = refusal.fields.map(({ field, message }) => `${field} ${message}`).join('; ')
+  throw new Error(`The payload of ${type} is not what the catalogue says: ${list}`)
+}

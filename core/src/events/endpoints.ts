@@ -1,0 +1,131 @@
+import { afterCommit, type Db } from '../database/index.ts'
+import type { Caller } from '../http/index.ts'
+import { invalidField, newId, nowIso, StoaError } from '../kernel/index.ts'
+import {
+  countEndpoints,
+  findEndpoint,
+  insertEndpoint,
+  removeEndpoint,
+  updateEndpoint as saveEndpoint,
+  type Endpoint,
+  type EndpointScope,
+} from './endpoint-store.ts'
+import type { EventsContext } from './events-context.ts'
+import type { CreateEndpoint, UpdateEndpoint } from './schemas.ts'
+import { newWebhookSecret } from './signing.ts'
+
+/** Of one organization in one environment. The first is Rebilly's limit; the second bounds what can be held. */
+const mostActive = 25
+const mostEndpoints = 100
+
+/** The endpoints a caller may see. */
+export function scopeOf(caller: Caller): EndpointScope {
+  const { organizationId, environment, onlyApplicationId } = caller
+  return { organizationId, environment, applicationId: onlyApplicationId }
+}
+
+/** The name of the row, for the secret box: a sealed secret opens in its own row alone. */
+export function secretContext(endpointId: string): string {
+  return `webhook-endpoint:${endpointId}`
+}
+
+export async function createEndpoint(
+  ctx: EventsContext,
+  db: Db,
+  caller: Caller,
+  body: CreateEndpoint,
+): Promise<Endpoint & { secret: string }> {
+  assertUrl(ctx, body.url)
+  const scope = scopeOf(caller)
+  const applicationId = await chosenApplication(ctx, db, caller, body.applicationId ?? null)
+  const status = body.status ?? 'ACTIVE'
+  await assertRoom(db, scope, { more: 1, moreActive: status === 'ACTIVE' ? 1 : 0 })
+  const now = nowIso(ctx.clock)
+  const endpoint: Endpoint = {
+    id: newId('whe'),
+    organizationId: caller.organizationId,
+    applicationId,
+    environment: caller.environment,
+    url: body.url,
+    events: body.events,
+    description: body.description ?? null,
+    status,
+    statusReason: null,
+    createdTime: now,
+    updatedTime: now,
+  }
+  const secret = newWebhookSecret()
+  await insertEndpoint(db, endpoint, await ctx.secretBox.seal(secret, secretContext(endpoint.id)))
+  return { ...endpoint, secret }
+}
+
+/** Throws 404 for an endpoint that is not the caller's, in words that do not tell it from one that does not exist. */
+export async function ownedEndpoint(db: Db, caller: Caller, id: string): Promise<Endpoint> {
+  const endpoint = await findEndpoint(db, scopeOf(caller), id)
+  if (!endpoint) throw new StoaError('not_found')
+  return endpoint
+}
+
+export async function updateEndpoint(
+  ctx: EventsContext,
+  db: Db,
+  caller: Caller,
+  id: string,
+  body: UpdateEndpoint,
+): Promise<Endpoint> {
+  const endpoint = await ownedEndpoint(db, caller, id)
+  if (body.url !== undefined) assertUrl(ctx, body.url)
+  const status = body.status ?? endpoint.status
+  const enabled = status === 'ACTIVE' && endpoint.status === 'DISABLED'
+  if (enabled) await assertRoom(db, scopeOf(caller), { more: 0, moreActive: 1 })
+  const updated: Endpoint = {
+    ...endpoint,
+    url: body.url ?? endpoint.url,
+    events: body.events ?? endpoint.events,
+    description: body.description === undefined ? endpoint.description : body.description,
+    status,
+    statusReason: status === 'ACTIVE' ? null : endpoint.statusReason,
+    updatedTime: nowIso(ctx.clock),
+  }
+  await saveEndpoint(db, updated)
+  // What was held is due again by the mere fact that the endpoint is active.
+  if (enabled) afterCommit(db, () => ctx.signals.emit('deliveries-due'))
+  return updated
+}
+
+export async function deleteEndpoint(ctx: EventsContext, db: Db, caller: Caller, id: string): Promise<void> {
+  await ownedEndpoint(db, caller, id)
+  await removeEndpoint(db, id, nowIso(ctx.clock))
+}
+
+function assertUrl(ctx: EventsContext, url: string): void {
+  const complaint = ctx.outbound.checkUrl(url)
+  if (complaint) throw invalidField('url', complaint, 'invalid_url')
+}
+
+async function chosenApplication(
+  ctx: EventsContext,
+  db: Db,
+  caller: Caller,
+  applicationId: string | null,
+): Promise<string | null> {
+  const only = caller.onlyApplicationId
+  if (applicationId === null) return only
+  const owned = await ctx.ownsApplication(db, caller.organizationId, applicationId)
+  if (!owned || (only !== null && only !== applicationId)) {
+    throw invalidField('applicationId', 'is not one of your applications')
+  }
+  return applicationId
+}
+
+async function assertRoom(db: Db, scope: EndpointScope, { more, moreActive }: { more: number; moreActive: number }) {
+  const { all, active } = await countEndpoints(db, scope)
+  if (active + moreActive > mostActive) {
+    throw new StoaError('limit_reached', {
+      message: `At most ${mostActive} endpoints can be active; disable or delete one.`,
+    })
+  }
+  if (all + more > mostEndpoints) {
+    throw new StoaError('limit_reached', { message: `There can be at most ${mostEndpoints} endpoints; delete one.` })
+  }
+}

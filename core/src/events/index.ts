@@ -1,0 +1,7 @@
+export { eventCatalogue, eventTypes, type EventType } from './catalogue.ts'
+export { createDispatcher, type Dispatcher } from './dispatcher.ts'
+export type { NewEvent, StoredEvent } from './event.ts'
+export type { EventHooks, EventsContext } from './events-context.ts'
+export { eventsOperations } from './operations.ts'
+export { hasSubscribers, publish, publishMany, type Audience } from './publish.ts'
+export { signWebhook } from './signing.ts'

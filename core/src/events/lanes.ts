@@ -1,0 +1,145 @@
+import type { Claimed, Wanted } from './delivery-store.ts'
+
+/** A delivery with what is needed to send it. */
+export interface Job<Load> {
+  claimed: Claimed
+  load: Load
+}
+
+interface Lane<Load> {
+  /** How many tries may be under way at once; grows with answers, as TCP's window does, and falls with silence. */
+  limit: number
+  /** Did not answer, or answered late, when last asked. */
+  slow: boolean
+  waiting: Job<Load>[]
+  /** When each try under way began, the oldest first. */
+  started: Set<{ at: number }>
+}
+
+export interface LanesOptions {
+  concurrency: number
+  perEndpoint: number
+  /** Milliseconds of a clock that only goes forward. */
+  monotonic: () => number
+}
+
+export interface Lanes<Load> {
+  /** How many deliveries to take for each of these endpoints, in this order and `most` together; saturated ones are left out. */
+  allot(endpointIds: string[], most: number): Wanted[]
+  add(job: Job<Load>): void
+  /**
+   * The next job that may start, endpoints taking turns; null when none may. `end` is to be called with what came of it:
+   * whether the receiver answered, or null when it was not asked.
+   */
+  next(): { job: Job<Load>; end: (answered: boolean | null) => void } | null
+  /** Takes out what waits, of one endpoint or of all. */
+  takeWaiting(endpointId?: string): Job<Load>[]
+  readonly waiting: number
+  readonly sending: number
+}
+
+const firstLimit = 4
+const slowMilliseconds = 1000
+const slowShare = 4
+const mostRemembered = 10_000
+
+/**
+ * One lane per endpoint, so that receivers cannot get into each other's way: a lane takes only as much as its receiver
+ * keeps up with. All slow lanes together get a quarter of the tries, because a few dozen hanging receivers would
+ * otherwise fill every one of them, each within its own limit.
+ */
+export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: LanesOptions): Lanes<Load> {
+  const lanes = new Map<string, Lane<Load>>()
+  /** Those that hold anything; whoever had a turn goes to the end. */
+  const active = new Map<string, Lane<Load>>()
+  const slowMost = Math.max(1, Math.floor(concurrency / slowShare))
+  let waiting = 0
+  let sending = 0
+
+  const laneOf = (endpointId: string): Lane<Load> =>
+    lanes.get(endpointId) ?? {
+      limit: Math.min(firstLimit, perEndpoint),
+      slow: false,
+      waiting: [],
+      started: new Set(),
+    }
+  const held = (lane: Lane<Load>) => lane.waiting.length + lane.started.size
+  const isSlow = (lane: Lane<Load>) => {
+    const [oldest] = lane.started
+    return lane.slow || (oldest !== undefined && monotonic() - oldest.at > slowMilliseconds)
+  }
+  const settle = (endpointId: string, lane: Lane<Load>) => {
+    if (held(lane) > 0) return
+    active.delete(endpointId)
+    if (lanes.size > mostRemembered && !lane.slow) lanes.delete(endpointId)
+  }
+
+  return {
+    allot(endpointIds, most) {
+      let left = most
+      let slowLeft = slowMost
+      for (const lane of active.values()) if (isSlow(lane)) slowLeft -= held(lane)
+      const wanted: Wanted[] = []
+      for (const endpointId of endpointIds) {
+        if (left <= 0) break
+        const lane = laneOf(endpointId)
+        const slow = isSlow(lane)
+        // Twice the limit, so that the next ones are at hand while results are written; in portions, not one by one.
+        const ahead = held(lane) > lane.limit ? 0 : 2 * lane.limit - held(lane)
+        const room = Math.min(left, slow ? Math.min(lane.limit - held(lane), slowLeft) : ahead)
+        if (room <= 0) continue
+        left -= room
+        if (slow) slowLeft -= room
+        wanted.push({ endpointId, most: room })
+      }
+      return wanted
+    },
+    add(job) {
+      const { endpointId } = job.claimed
+      const lane = laneOf(endpointId)
+      lanes.set(endpointId, lane)
+      lane.waiting.push(job)
+      waiting++
+      if (!active.has(endpointId)) active.set(endpointId, lane)
+    },
+    next() {
+      if (sending >= concurrency || waiting === 0) return null
+      for (const [endpointId, lane] of active) {
+        if (lane.waiting.length === 0 || lane.started.size >= lane.limit) continue
+        const job = lane.waiting.shift()!
+        const mark = { at: monotonic() }
+        lane.started.add(mark)
+        waiting--
+        sending++
+        active.delete(endpointId)
+        active.set(endpointId, lane)
+        const end = (answered: boolean | null) => {
+          lane.started.delete(mark)
+          sending--
+          if (answered !== null) {
+            lane.slow = !answered || monotonic() - mark.at > slowMilliseconds
+            lane.limit = answered ? Math.min(perEndpoint, lane.limit * 2) : 1
+          }
+          settle(endpointId, lane)
+        }
+        return { job, end }
+      }
+      return null
+    },
+    takeWaiting(endpointId) {
+      const chosen = endpointId === undefined ? [...active] : [[endpointId, laneOf(endpointId)] as const]
+      return chosen.flatMap(([id, lane]) => {
+        const jobs = lane.waiting.splice(0)
+        waiting -= jobs.length
+        settle(id, lane)
+        return jobs
+      })
+    },
+    get waiting() {
+      return waiting
+    },
+    get sending() {
+      return sending
+    },
+  }
+}

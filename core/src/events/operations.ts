@@ -1,0 +1,120 @@
+import { defineOperation, pagedReply, PageQuery, permission, type Operation } from '../http/index.ts'
+import { Id, Type } from '../kernel/index.ts'
+import { listEndpoints } from './endpoint-store.ts'
+import { createEndpoint, deleteEndpoint, ownedEndpoint, scopeOf, updateEndpoint } from './endpoints.ts'
+import type { EventsContext } from './events-context.ts'
+import { listHistory } from './history-store.ts'
+import {
+  CreatedEndpointShape,
+  CreateEndpointBody,
+  EndpointShape,
+  HistoryItemShape,
+  HistoryQuery,
+  UpdateEndpointBody,
+} from './schemas.ts'
+
+const readers = ['owner', 'admin', 'author', 'operator'] as const
+const writers = ['owner', 'admin', 'author'] as const
+const readEndpoints = permission('webhooks:index', 'see webhook endpoints and what was sent to them', {
+  roles: [...readers],
+  risk: 'medium',
+})
+const createEndpoints = permission('webhooks:create', 'add addresses that events are sent to', {
+  roles: [...writers],
+  risk: 'high',
+})
+const updateEndpoints = permission('webhooks:update', 'change and disable webhook endpoints', {
+  roles: [...writers],
+  risk: 'high',
+})
+const deleteEndpoints = permission('webhooks:delete', 'delete webhook endpoints', { roles: [...writers], risk: 'high' })
+
+const path = '/developers/webhooks/endpoints'
+const byId = Type.Object({ id: Id() })
+const common = { surface: 'author', scope: 'organization', tag: 'Webhooks' } as const
+
+export function eventsOperations(ctx: EventsContext): Operation[] {
+  return [
+    defineOperation({
+      ...common,
+      id: 'createWebhookEndpoint',
+      method: 'POST',
+      path,
+      summary: 'Add an endpoint that events are sent to',
+      description: 'Events are signed as Standard Webhooks 1.0 says. The secret is in this answer and in no other.',
+      permission: createEndpoints,
+      body: CreateEndpointBody,
+      responses: { 201: CreatedEndpointShape },
+      errors: ['invalid_url', 'limit_reached'],
+      handler: ({ db, caller, body }) => createEndpoint(ctx, db, caller, body),
+    }),
+    defineOperation({
+      ...common,
+      id: 'listWebhookEndpoints',
+      method: 'GET',
+      path,
+      summary: 'List the endpoints, oldest first',
+      permission: readEndpoints,
+      query: Type.Object(PageQuery),
+      responses: { 200: Type.Array(EndpointShape) },
+      handler: async ({ db, caller, query }) => pagedReply(await listEndpoints(db, scopeOf(caller), query), query),
+    }),
+    defineOperation({
+      ...common,
+      id: 'getWebhookEndpoint',
+      method: 'GET',
+      path: `${path}/:id`,
+      summary: 'Get an endpoint',
+      permission: readEndpoints,
+      params: byId,
+      responses: { 200: EndpointShape },
+      errors: ['not_found'],
+      handler: ({ db, caller, params }) => ownedEndpoint(db, caller, params.id),
+    }),
+    defineOperation({
+      ...common,
+      id: 'updateWebhookEndpoint',
+      method: 'PATCH',
+      path: `${path}/:id`,
+      summary: 'Change, disable or enable an endpoint',
+      description:
+        'While an endpoint is DISABLED its events are held, not lost; they are sent when it is ACTIVE again.',
+      permission: updateEndpoints,
+      params: byId,
+      body: UpdateEndpointBody,
+      responses: { 200: EndpointShape },
+      errors: ['not_found', 'invalid_url', 'limit_reached'],
+      handler: ({ db, caller, params, body }) => updateEndpoint(ctx, db, caller, params.id, body),
+    }),
+    defineOperation({
+      ...common,
+      id: 'deleteWebhookEndpoint',
+      method: 'DELETE',
+      path: `${path}/:id`,
+      summary: 'Delete an endpoint; what was still to be sent to it is not sent',
+      permission: deleteEndpoints,
+      params: byId,
+      responses: { 204: null },
+      errors: ['not_found'],
+      handler: async ({ db, caller, params }) => {
+        await deleteEndpoint(ctx, db, caller, params.id)
+        return undefined
+      },
+    }),
+    defineOperation({
+      ...common,
+      id: 'listWebhookEndpointEvents',
+      method: 'GET',
+      path: `${path}/:id/events`,
+      summary: 'List what was sent to an endpoint, with every attempt, newest first',
+      description: 'Pagination-Total counts up to 10000. To page further than the largest offset, use `before`.',
+      permission: readEndpoints,
+      params: byId,
+      query: HistoryQuery,
+      responses: { 200: Type.Array(HistoryItemShape) },
+      errors: ['not_found'],
+      handler: async ({ db, caller, params, query }) =>
+        pagedReply(await listHistory(db, await ownedEndpoint(db, caller, params.id), query), query),
+    }),
+  ]
+}

@@ -1,0 +1,154 @@
+import type { Knex } from 'knex'
+import pRetry from 'p-retry'
+import { afterCommit, createGroupCommit, isDatabaseUnavailable } from '../database/index.ts'
+import { isoIn, nowIso } from '../kernel/index.ts'
+import {
+  attemptExists,
+  insertAttempts,
+  lockOwned,
+  markDelivered,
+  markFailed,
+  scheduleRetry,
+  toStoredEvent,
+  type AttemptRecord,
+} from './delivery-store.ts'
+import { disableEndpoint } from './endpoint-store.ts'
+import type { EventsContext } from './events-context.ts'
+import { retryDelay } from './retry-policy.ts'
+import type { Result } from './send-delivery.ts'
+
+const batchSize = 64
+/** Together well under a lease: after that the delivery is somebody else's, and trying on is of no use. */
+const patience = { retries: 8, minTimeout: 100, factor: 2, maxTimeout: 5000 }
+
+export interface Recorder {
+  /** Resolves when the result is kept, or given up; then the lease runs out and the event is sent again. Never rejects. */
+  record(result: Result): Promise<void>
+}
+
+/** Writes results, many to a transaction: one flush to disk per delivery is what sinks a webhook sender. */
+export function createRecorder(ctx: EventsContext): Recorder {
+  const commit = createGroupCommit<Result, void>({
+    db: ctx.db,
+    maxBatch: batchSize,
+    writers: ctx.dialect.batchWriters,
+    run: async (trx, results) => {
+      await recordResults(ctx, trx, results)
+      return results.map(() => undefined)
+    },
+  })
+
+  async function record(result: Result): Promise<void> {
+    try {
+      return await commit.submit(result)
+    } catch (error) {
+      ctx.logger.warn(
+        { err: error, deliveryId: result.claimed.id },
+        'the result of a delivery could not be kept; trying again',
+      )
+    }
+    // By itself from here on, so that a result that can never be written takes nobody with it.
+    await pRetry(() => recordAlone(ctx, result), {
+      ...patience,
+      shouldRetry: ({ error }) => isDatabaseUnavailable(error),
+    })
+  }
+
+  return {
+    record: (result) =>
+      record(result).catch((error: unknown) => {
+        ctx.logger.error(
+          { err: error, deliveryId: result.claimed.id },
+          'the result of a delivery is lost; it will be sent again',
+        )
+      }),
+  }
+}
+
+/** After a failure nobody knows whether the transaction had committed all the same. */
+async function recordAlone(ctx: EventsContext, result: Result): Promise<void> {
+  await ctx.db.transaction(async (trx) => {
+    if (await attemptExists(trx, result.attempt.deliveryId, result.attempt.n)) return
+    await recordResults(ctx, trx, [result])
+  })
+}
+
+async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results: Result[]): Promise<void> {
+  const now = nowIso(ctx.clock)
+  const owned = await lockOwned(
+    trx,
+    ctx.dialect,
+    results.map(({ claimed }) => claimed),
+  )
+  const attempts: AttemptRecord[] = []
+  const delivered: string[] = []
+  const failed: string[] = []
+  for (const result of results) {
+    // A result whose lease had run out is kept, but the delivery belongs to its successor.
+    const attempt = owned.has(result.claimed.id) ? await applyDelivered(ctx, trx, result) : result.attempt
+    attempts.push(attempt)
+    if (!owned.has(result.claimed.id)) continue
+    if (attempt.outcome === 'success') {
+      delivered.push(attempt.deliveryId)
+      continue
+    }
+    if (result.gone) {
+      const { id, url } = result.load.target
+      await disableEndpoint(trx, { id, url, reason: 'The receiver answered 410 Gone.', now })
+    }
+    const delay = retryDelay(ctx.config.webhooks.retrySeconds, attempt.n, result.retryAfter)
+    if (delay !== null) {
+      await scheduleRetry(trx, attempt.deliveryId, isoIn(ctx.clock, delay))
+      continue
+    }
+    failed.push(attempt.deliveryId)
+    await applyExhausted(ctx, trx, result)
+    const { id: deliveryId, eventId, endpointId } = result.claimed
+    afterCommit(trx, () =>
+      ctx.lifecycle.emit('delivery.failed', { deliveryId, eventId, endpointId, attempts: attempt.n }),
+    )
+  }
+  await insertAttempts(trx, ctx.dialect, attempts)
+  await markDelivered(trx, delivered, now)
+  await markFailed(trx, failed, now)
+}
+
+/** Runs the hook for a 2xx, if there is one. When it throws, the attempt counts as failed. */
+async function applyDelivered(ctx: EventsContext, trx: Knex.Transaction, result: Result): Promise<AttemptRecord> {
+  const { attempt, load } = result
+  const hook = ctx.eventHooks.delivered[load.event.type]
+  if (!hook || attempt.outcome === 'failure') return attempt
+  const error = await inSavepoint(trx, () => hook(trx, toStoredEvent(load.event)))
+  if (!error) return attempt
+  ctx.logger.error(
+    { err: error, eventId: load.event.id },
+    'a delivered event could not be applied; it will be sent again',
+  )
+  const errorMessage = 'The receiver accepted the event, but the host could not apply that; it sends it again.'
+  return { ...attempt, outcome: 'failure', errorCode: 'host', errorMessage }
+}
+
+async function applyExhausted(ctx: EventsContext, trx: Knex.Transaction, { load }: Result): Promise<void> {
+  const hook = ctx.eventHooks.exhausted[load.event.type]
+  if (!hook) return
+  const error = await inSavepoint(trx, () => hook(trx, toStoredEvent(load.event)))
+  if (error) ctx.logger.error({ err: error, eventId: load.event.id }, 'a failed event could not be applied')
+}
+
+/**
+ * Undoes what `work` did when it throws, and returns the error; the transaction goes on. Not knex's nested transaction: what
+ * `work` asks for after the commit would then come after the savepoint, too early.
+ */
+async function inSavepoint(trx: Knex.Transaction, work: () => Promise<void>): Promise<Error | null> {
+  await trx.raw('savepoint stoa_hook')
+  try {
+    await work()
+    await trx.raw('release savepoint stoa_hook')
+    return null
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) throw error
+    await trx.raw('rollback to savepoint stoa_hook')
+    await trx.raw('release savepoint stoa_hook')
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}

@@ -1,0 +1,105 @@
+import { environments } from '../context.ts'
+import { PageQuery } from '../http/index.ts'
+import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
+import { eventTypes } from './catalogue.ts'
+
+export const deliveryStates = ['pending', 'held', 'delivered', 'failed'] as const
+
+const Url = Type.String({ minLength: 1, maxLength: 2048, description: 'Where the events are sent, by POST.' })
+const Events = Type.Array(OneOf(['*', ...eventTypes]), {
+  minItems: 1,
+  maxItems: 50,
+  uniqueItems: true,
+  description: 'Event types; `*` stands for all, those of later versions too.',
+})
+const Description = Type.String({ maxLength: 500 })
+const Status = OneOf(['ACTIVE', 'DISABLED'], {
+  description: 'A disabled endpoint is sent nothing; its events are held until it is active again.',
+})
+const readOnly = { readOnly: true }
+
+export const EndpointShape = Type.Object({
+  id: Id(),
+  organizationId: Id(),
+  applicationId: Nullable(Id('Receives the events of this application alone; null: of all your applications.')),
+  url: Type.String(),
+  events: Type.Array(Type.String()),
+  description: Nullable(Type.String()),
+  status: Status,
+  statusReason: Nullable(Type.String({ description: 'Why the endpoint is disabled, when it was not you.' })),
+  environment: OneOf(environments),
+  createdTime: Time(),
+  updatedTime: Time(),
+})
+
+/** The answer to creating an endpoint: the only time the secret is shown. */
+export const CreatedEndpointShape = Type.Object({
+  ...EndpointShape.properties,
+  secret: Type.String({ description: 'Verifies the signatures, as Standard Webhooks says. Shown this once.' }),
+})
+
+export const CreateEndpointBody = Strict({
+  url: Url,
+  events: Events,
+  description: Type.Optional(Nullable(Description)),
+  applicationId: Type.Optional(Nullable(Id('One of your applications, to receive its events alone.'))),
+  status: Type.Optional(Status),
+})
+export type CreateEndpoint = Static<typeof CreateEndpointBody>
+
+/** What the host alone sets may be sent back, and is ignored. */
+export const UpdateEndpointBody = Strict({
+  url: Type.Optional(Url),
+  events: Type.Optional(Events),
+  description: Type.Optional(Nullable(Description)),
+  status: Type.Optional(Status),
+  id: Type.Optional(Type.Unknown(readOnly)),
+  organizationId: Type.Optional(Type.Unknown(readOnly)),
+  applicationId: Type.Optional(Type.Unknown(readOnly)),
+  statusReason: Type.Optional(Type.Unknown(readOnly)),
+  environment: Type.Optional(Type.Unknown(readOnly)),
+  createdTime: Type.Optional(Type.Unknown(readOnly)),
+  updatedTime: Type.Optional(Type.Unknown(readOnly)),
+})
+export type UpdateEndpoint = Static<typeof UpdateEndpointBody>
+
+const AttemptShape = Type.Object({
+  number: Type.Integer({
+    description: 'From 1. A number that is missing was cut short by a crash: its outcome is unknown.',
+  }),
+  url: Type.String(),
+  startedTime: Time(),
+  durationMilliseconds: Type.Integer(),
+  outcome: OneOf(['success', 'failure']),
+  responseStatus: Nullable(Type.Integer()),
+  responseBody: Nullable(Type.String({ description: 'Its first 4 kB.' })),
+  error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+})
+
+export const HistoryItemShape = Type.Object({
+  id: Id('Of the event; sent as `webhook-id`.'),
+  deliveryId: Id('Of this event’s delivery to this endpoint.'),
+  type: Type.String(),
+  applicationId: Id(),
+  organizationId: Id('Where it happened.'),
+  locationId: Nullable(Id()),
+  environment: OneOf(environments),
+  createdTime: Time(),
+  status: OneOf(deliveryStates, {
+    description:
+      '`held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made.',
+  }),
+  attemptCount: Type.Integer(),
+  nextAttemptTime: Nullable(Time()),
+  completedTime: Nullable(Time()),
+  payload: Type.Unknown({ description: 'As stored: tokens, which are made when an event is sent, are not in it.' }),
+  attempts: Type.Array(AttemptShape, { description: 'Oldest first.' }),
+})
+
+export const HistoryQuery = Type.Object({
+  ...PageQuery,
+  status: Type.Optional(OneOf(deliveryStates)),
+  type: Type.Optional(OneOf(eventTypes)),
+  before: Type.Optional(Id('A deliveryId: only what is older, to page past the largest offset.')),
+})
+export type HistoryFilter = Static<typeof HistoryQuery>

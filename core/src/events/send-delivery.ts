@@ -1,0 +1,113 @@
+import type { OutboundResult } from '../outbound/index.ts'
+import { toStoredEvent, type AttemptRecord, type Claimed, type EventText } from './delivery-store.ts'
+import type { Target } from './endpoint-store.ts'
+import type { EventsContext } from './events-context.ts'
+import { readRetryAfter } from './retry-policy.ts'
+import { signWebhook } from './signing.ts'
+
+const keptResponseBytes = 4096
+
+/** What there is to send: an event to an endpoint, whose secret is opened. */
+export interface Load {
+  event: EventText
+  target: Target
+  secret: string
+}
+
+/** What one try came to. */
+export interface Result {
+  claimed: Claimed
+  load: Load
+  attempt: AttemptRecord
+  /** Seconds the receiver asked to be left alone for. */
+  retryAfter: number | null
+  /** 410: nothing is to be sent there any more. */
+  gone: boolean
+}
+
+/** Makes one try. Never throws. Null when what happened says nothing about the receiver, because this process is going down. */
+export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: Load): Promise<Result | null> {
+  const { event, target, secret } = load
+  const startedAt = ctx.clock.now()
+  const record = (outcome: Partial<AttemptRecord>): AttemptRecord => ({
+    deliveryId: claimed.id,
+    n: claimed.attempt,
+    url: target.url,
+    startedTime: startedAt.toISOString(),
+    durationMs: 0,
+    outcome: 'failure',
+    responseStatus: null,
+    responseBody: null,
+    errorCode: null,
+    errorMessage: null,
+    remoteAddress: null,
+    ...outcome,
+  })
+  const done = (attempt: AttemptRecord, retryAfter: number | null = null): Result => ({
+    claimed,
+    load,
+    attempt,
+    retryAfter,
+    gone: attempt.responseStatus === 410,
+  })
+
+  let body: string
+  try {
+    body = await bodyOf(ctx, event)
+  } catch (error) {
+    ctx.logger.error({ err: error, eventId: event.id, type: event.type }, 'the body of an event could not be made')
+    const errorMessage = 'The host could not make the body of this event; it tries again.'
+    return done(record({ errorCode: 'preparation', errorMessage }))
+  }
+  const answer = await ctx.outbound.send({
+    method: 'POST',
+    url: target.url,
+    headers: {
+      'content-type': 'application/json',
+      ...signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] }),
+    },
+    body,
+    timeoutMs: ctx.config.webhooks.timeoutMilliseconds,
+    maxResponseBytes: keptResponseBytes,
+  })
+  if (!answer.ok && answer.error === 'closed') return null
+  return done(
+    record(outcomeOf(answer)),
+    answer.ok ? readRetryAfter(answer.headers['retry-after'], ctx.clock.now()) : null,
+  )
+}
+
+async function bodyOf(ctx: EventsContext, event: EventText): Promise<string> {
+  const enrich = ctx.eventHooks.enrich[event.type]
+  return enrich ? JSON.stringify(await enrich(ctx.db, toStoredEvent(event))) : event.payloadText
+}
+
+function outcomeOf(answer: OutboundResult): Partial<AttemptRecord> {
+  if (!answer.ok) {
+    return { durationMs: answer.durationMs, errorCode: answer.error, errorMessage: answer.message }
+  }
+  const { status, durationMs, body, remoteAddress } = answer
+  const success = status >= 200 && status <= 299
+  return {
+    outcome: success ? 'success' : 'failure',
+    durationMs,
+    responseStatus: status,
+    responseBody: body,
+    remoteAddress,
+    ...(!success && complaintAbout(status)),
+  }
+}
+
+function complaintAbout(status: number): Pick<AttemptRecord, 'errorCode' | 'errorMessage'> {
+  if (status >= 300 && status <= 399) {
+    const errorMessage = `The receiver answered ${status}. Redirects are not followed; set the address it leads to.`
+    return { errorCode: 'redirect', errorMessage }
+  }
+  if (status === 410) {
+    return {
+      errorCode: 'gone',
+      errorMessage: 'The receiver answered 410: it wants no more events, so the endpoint was disabled.',
+    }
+  }
+  return { errorCode: 'status', errorMessage: `The receiver answered ${status}; only 2xx counts as received.` }
+}

@@ -1,0 +1,65 @@
+import { LRUCache } from 'lru-cache'
+import { isoIn, nowIso } from '../kernel/index.ts'
+import { claimDeliveries, findEvents, type Claimed, type Wanted } from './delivery-store.ts'
+import { findTargets, type Target } from './endpoint-store.ts'
+import { secretContext } from './endpoints.ts'
+import type { EventsContext } from './events-context.ts'
+import type { Job } from './lanes.ts'
+import type { Load } from './send-delivery.ts'
+
+const leastLeaseSeconds = 60
+const mostSecrets = 10_000
+
+/** Seconds that a taken delivery belongs to this process: several times what a try can last. */
+export function leaseSeconds(timeoutMilliseconds: number): number {
+  return Math.max(leastLeaseSeconds, (4 * timeoutMilliseconds) / 1000)
+}
+
+/** Takes due deliveries, with their events and endpoints, in a handful of statements however many there are. */
+export function createTaker(ctx: EventsContext): (wanted: Wanted[]) => Promise<Job<Load>[]> {
+  // Opening a secret costs more than signing with it. The key says which version of the row it was read from.
+  const secrets = new LRUCache<string, string>({ max: mostSecrets })
+
+  async function openSecret(target: Target): Promise<string> {
+    const key = `${target.id} ${target.updatedTime}`
+    const known = secrets.get(key)
+    if (known !== undefined) return known
+    const secret = await ctx.secretBox.open(target.sealedSecret, secretContext(target.id))
+    secrets.set(key, secret)
+    return secret
+  }
+
+  async function openAll(targets: Iterable<Target>): Promise<Map<string, string>> {
+    const opened = new Map<string, string>()
+    for (const target of targets) {
+      try {
+        opened.set(target.id, await openSecret(target))
+      } catch (error) {
+        // Left to its lease, and tried again after it: the key may come back, and unsigned is not an option.
+        ctx.logger.error({ err: error, endpointId: target.id }, 'the secret of a webhook endpoint cannot be opened')
+      }
+    }
+    return opened
+  }
+
+  return async (wanted) => {
+    const claimed = await claimDeliveries(ctx.db, ctx.dialect, wanted, {
+      now: nowIso(ctx.clock),
+      leaseUntil: isoIn(ctx.clock, leaseSeconds(ctx.config.webhooks.timeoutMilliseconds)),
+    })
+    if (claimed.length === 0) return []
+    const events = await findEvents(ctx.db, distinct(claimed, 'eventId'))
+    const targets = await findTargets(ctx.db, distinct(claimed, 'endpointId'))
+    const opened = await openAll(targets.values())
+    return claimed.flatMap((each) => {
+      const secret = opened.get(each.endpointId)
+      if (secret === undefined) return []
+      const load = { event: events.get(each.eventId)!, target: targets.get(each.endpointId)!, secret }
+      return [{ claimed: each, load }]
+    })
+  }
+}
+
+function distinct(claimed: Claimed[], member: 'eventId' | 'endpointId'): string[] {
+  return [...new Set(claimed.map((each) => each[member]))]
+}

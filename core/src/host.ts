@@ -1,0 +1,171 @@
+import { EventEmitter } from 'eventemitter3'
+import { Router, type RequestHandler } from 'express'
+import type { Knex } from 'knex'
+import { createAuthenticate, createCatalogue, platformPermissions, accessOperations } from './access/index.ts'
+import { accountsOperations, createSessions } from './accounts/index.ts'
+import {
+  applicationsOperations,
+  createDatabaseFiles,
+  createSettingsCompiler,
+  ownsApplication,
+  type ApplicationsContext,
+} from './applications/index.ts'
+import { parseConfig, type ConfigInput } from './config.ts'
+import type { LifecycleEvents } from './context.ts'
+import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
+import { createDispatcher, eventsOperations } from './events/index.ts'
+import {
+  createOpenApi,
+  createRateLimit,
+  documentationRouter,
+  healthOperations,
+  mountOperations,
+  notFoundHandler,
+  type Operation,
+} from './http/index.ts'
+import {
+  countInstallations,
+  createInstallationWorker,
+  installationHooks,
+  installationsOperations,
+  instancesOf,
+} from './installations/index.ts'
+import {
+  createSecretBox,
+  systemClock,
+  type Clock,
+  type Files,
+  type IdentityPort,
+  type Logger,
+  type SecretBox,
+} from './kernel/index.ts'
+import { createOutbound } from './outbound/index.ts'
+import { createServices, type Services } from './services.ts'
+import { createWallet } from './wallet/index.ts'
+import { version } from './version.ts'
+
+/** What an embedder gives: options, a database, and the ports they want to fill. */
+export interface HostConfig extends ConfigInput {
+  /** A URL (`postgres://…`), a SQLite file path, `:memory:`, or your own knex on better-sqlite3 or pg. */
+  database: string | Knex
+  /** Your sign-in; without it people sign in with Stoa's own accounts. */
+  identity?: IdentityPort
+  /** Where logos are kept; by default in the database. */
+  files?: Files
+  /** Your KMS; by default AES-256-GCM under keys derived from `secret`. */
+  secretBox?: SecretBox
+  clock?: Clock
+  /** pino's and console's shapes fit; by default nothing is logged. */
+  logger?: Logger
+}
+
+export interface Host {
+  /** Mount it: `app.use(host.router)`. It serves without `start()`, and lets paths it does not know pass. */
+  router: Router
+  /** For a server that has nothing else: answers 404 in the host's form. */
+  notFound: RequestHandler
+  /** Every operation the router serves. */
+  operations: Operation[]
+  /** The OpenAPI 3.1 document, as served at /openapi.json. */
+  openApi(): Record<string, unknown>
+  /** What the embedder's own code may do directly, without HTTP. */
+  services: Services
+  /** Lifecycle events, raised in this process after the transaction that made them true has committed. */
+  events: EventEmitter<LifecycleEvents>
+  /** Starts the background work: delivering events, settling installations. Any number of processes may run it. */
+  start(): void
+  /** Stops taking background work, finishes what is under way, closes the database it opened. */
+  stop(): Promise<void>
+}
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/**
+ * Opens and migrates the database and puts one host together. There is no module-level state: two hosts in one
+ * process never meet. Throws when an option is wrong or the database was migrated by a newer version.
+ */
+export async function createHost(input: HostConfig): Promise<Host> {
+  const { database: source, identity = null, files, secretBox, clock = systemClock, logger = silent, ...options } = input
+  const config = parseConfig(options)
+  const database = await openDatabase(source)
+  const { knex: db, dialect } = database
+  if ((await pendingMigrations(database)).length > 0) await migrate(database)
+
+  const catalogue = createCatalogue()
+  const outbound = createOutbound({
+    allowPrivateNetworks: config.webhooks.allowPrivateNetworks,
+    allowHttp: config.webhooks.allowHttp,
+    userAgent: `Stoa/${version}`,
+  })
+  const ctx: ApplicationsContext = {
+    db,
+    dialect,
+    config,
+    clock,
+    logger,
+    secretBox: secretBox ?? createSecretBox([config.secret, ...config.previousSecrets]),
+    files: files ?? createDatabaseFiles(db, clock),
+    lifecycle: new EventEmitter(),
+    signals: new EventEmitter(),
+    sessions: createSessions({ config, clock }),
+    signIns: createRateLimit(clock),
+    catalogue,
+    identity,
+    outbound,
+    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
+    settings: createSettingsCompiler({ cacheSize: 200 }),
+    // Ports that lower slices declare and higher ones fill.
+    ownsApplication,
+    instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
+    countInstallations,
+  }
+  Object.assign(ctx.eventHooks, installationHooks(ctx))
+  const wallet = createWallet(ctx)
+
+  // The order matters once: the more special of two paths that overlap comes first.
+  const operations = [
+    ...healthOperations(ctx),
+    ...accountsOperations(ctx),
+    ...accessOperations(ctx),
+    ...eventsOperations(ctx),
+    ...applicationsOperations(ctx),
+    ...installationsOperations(ctx),
+    ...wallet.operations,
+  ]
+  catalogue.add(platformPermissions)
+  catalogue.add(config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true })))
+  catalogue.addOperations(operations)
+
+  const router = Router()
+  router.use(mountOperations({ context: ctx, authenticate: createAuthenticate(ctx), operations }))
+  router.use(documentationRouter(ctx, operations, version))
+
+  const workers = [createDispatcher(ctx), createInstallationWorker(ctx)]
+  return {
+    router,
+    notFound: notFoundHandler(ctx),
+    operations,
+    openApi: () => createOpenApi(operations, config, version),
+    services: createServices(ctx),
+    events: ctx.lifecycle,
+    start() {
+      for (const worker of workers) worker.start()
+    },
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.stop()))
+      await wallet.drain()
+      await outbound.close()
+      await database.close()
+    },
+  }
+}
+
+/** Brings a database up to date without a host, as `stoa migrate` does. Returns the names of the migrations it applied. */
+export async function migrateDatabase(source: string | Knex): Promise<string[]> {
+  const database = await openDatabase(source)
+  try {
+    return await migrate(database)
+  } finally {
+    await database.close()
+  }
+}

@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto'
+import cors from 'cors'
+import express, { Router, type Request, type RequestHandler, type Response } from 'express'
+import helmet from 'helmet'
+import type { Context } from '../context.ts'
+import { inTransaction } from '../database/index.ts'
+import { createSchemaCompiler, StoaError, type SchemaCompiler, type TSchema, type Validator } from '../kernel/index.ts'
+import type { Authenticate, Caller } from './caller.ts'
+import { Reply, type Operation } from './operation.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import { readJson } from './read-body.ts'
+import { renderError } from './render-error.ts'
+
+export interface MountOptions {
+  context: Context
+  authenticate: Authenticate
+  operations: Operation[]
+}
+
+/** Headers that the seeds' browser SDKs read. */
+const exposedHeaders = [
+  'Pagination-Total',
+  'Pagination-Limit',
+  'Pagination-Offset',
+  'Location',
+  'Retry-After',
+  'X-Request-Id',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Retry-After',
+  'Idempotent-Replayed',
+]
+
+/**
+ * Mounts the operations on a router that lets everything else pass, so that it can stand in front of an embedder's own
+ * routes: a path it does not know gets none of its headers and goes on to the next handler.
+ */
+export function mountOperations({ context, authenticate, operations }: MountOptions): Router {
+  const router = Router()
+  const schemas = createSchemaCompiler()
+  const rateLimit = createRateLimit(context.clock)
+  const common = commonHandlers(context)
+  const methodsByPath = new Map<string, Set<string>>()
+
+  for (const operation of operations) {
+    const pipeline = createPipeline(operation, { context, authenticate, schemas, rateLimit })
+    const limit = operation.bodyKind === 'bytes' ? context.config.fileLimitBytes : context.config.bodyLimitBytes
+    const takesBody = operation.body !== undefined || operation.bodyKind === 'bytes'
+    const raw = takesBody ? [express.raw({ type: () => true, limit })] : []
+    const paths = pathsOf(operation)
+    const handle: RequestHandler = async (req, res) => {
+      const started = performance.now()
+      try {
+        await pipeline(req, res)
+      } catch (error) {
+        renderError(error, req, res, operation.surface, context.logger)
+      }
+      logRequest(context, operation, res, performance.now() - started)
+    }
+    const refuse: express.ErrorRequestHandler = (error, req, res, _next) => {
+      renderError(error, req, res, operation.surface, context.logger)
+    }
+    router[operation.method.toLowerCase() as 'get'](paths, ...common, ...raw, handle, refuse)
+    for (const path of paths) methodsByPath.set(path, (methodsByPath.get(path) ?? new Set()).add(operation.method))
+  }
+
+  for (const [path, methods] of methodsByPath) {
+    const allow = [...methods, 'OPTIONS'].join(', ')
+    router.all(path, ...common, (req, res) => {
+      res.setHeader('Allow', allow)
+      if (req.method === 'OPTIONS') return void res.status(204).end()
+      renderError(new StoaError('method_not_allowed'), req, res, 'store', context.logger)
+    })
+  }
+  return router
+}
+
+/** The paths an operation answers under: its own, its aliases, and each below the prefixes that choose a scope. */
+export function pathsOf(operation: Operation): string[] {
+  return [operation.path, ...(operation.aliases ?? [])].flatMap((path) => [
+    path,
+    ...(operation.scope ? [`/organizations/:scopeOrganizationId${path}`] : []),
+    ...(operation.scope === 'target' ? [`/organizations/:scopeOrganizationId/locations/:scopeLocationId${path}`] : []),
+  ])
+}
+
+/** The last handler of a server that has nothing but the host: answers 404 in the host's own form. */
+export function notFoundHandler(context: Context): RequestHandler {
+  return (req, res) => {
+    setRequestId(req, res)
+    renderError(new StoaError('not_found', { message: 'This path does not exist; see /api/documentation.' }), req, res, 'store', context.logger)
+  }
+}
+
+function commonHandlers(context: Context): RequestHandler[] {
+  const origins = context.config.corsOrigins
+  return [
+    (req, res, next) => {
+      setRequestId(req, res)
+      next()
+    },
+    helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+    ...(origins.length > 0 ? [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })] : []),
+  ]
+}
+
+function setRequestId(req: Request, res: Response): void {
+  const given = req.headers['x-request-id']
+  res.setHeader('X-Request-Id', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID())
+}
+
+interface PipelineTools {
+  context: Context
+  authenticate: Authenticate
+  schemas: SchemaCompiler
+  rateLimit: RateLimit
+}
+
+function createPipeline(operation: Operation, { context, authenticate, schemas, rateLimit }: PipelineTools) {
+  const { config, db } = context
+  const checkParams = operation.params && schemas.text(operation.params)
+  const checkQuery = operation.query && schemas.text(operation.query)
+  const checkBody = operation.body && schemas.body(operation.body)
+  const answers = config.mode === 'production' ? null : responseValidators(operation, schemas)
+  const inOneTransaction = operation.transaction ?? operation.method !== 'GET'
+  const usual = Number(Object.keys(operation.responses)[0])
+
+  return async (req: Request, res: Response): Promise<void> => {
+    const ip = req.ip ?? ''
+    const caller = operation.permission && (await authenticate({ headers: req.headers, ip, scope: scopeOf(req) }))
+    if (caller) {
+      authorize(operation, caller)
+      const limit = caller.application?.rateLimit
+        ? rateLimit.take(caller.application.applicationId, caller.application.rateLimit, 1)
+        : rateLimit.take(caller.credentialId, config.rateLimit.requests, config.rateLimit.windowSeconds)
+      res.setHeader('X-RateLimit-Limit', String(limit.limit))
+      res.setHeader('X-RateLimit-Remaining', String(limit.remaining))
+    }
+    const params = checkText(checkParams, req.params, 'not_found')
+    const query = checkText(checkQuery, req.query, 'invalid_request')
+    const body = readBody(operation, checkBody, req)
+    const input = { params, query, body, caller: caller as Caller, ip }
+    const result = inOneTransaction
+      ? await inTransaction(db, (trx) => operation.handler({ ...input, db: trx }))
+      : await operation.handler({ ...input, db })
+    const answer = result instanceof Reply ? result : new Reply(usual, result)
+    if (answers) checkResponse(context, operation, answers, answer)
+    send(res, answer)
+  }
+}
+
+function scopeOf(req: Request) {
+  const { scopeOrganizationId, scopeLocationId } = req.params as Record<string, string | undefined>
+  const header = req.headers['organization-id']
+  return {
+    organizationId: scopeOrganizationId ?? (typeof header === 'string' && header !== '' ? header : null),
+    locationId: scopeLocationId ?? null,
+  }
+}
+
+function authorize(operation: Operation, caller: Caller): void {
+  const kinds = operation.callers ?? ['user', 'api-key']
+  if (!kinds.includes(caller.kind)) {
+    throw new StoaError('caller_not_allowed', { message: `This operation takes ${kinds.join(' or ')} credentials, not ${caller.kind}.` })
+  }
+  const needed = operation.permission!.name
+  if (!caller.permissions.has(needed)) {
+    throw new StoaError('missing_permission', {
+      message: `The credential lacks the permission ${needed} (${operation.permission!.sentence}).`,
+      details: { requiredPermission: needed },
+    })
+  }
+}
+
+// Path parameters that cannot be an id name nothing, so they are answered like an unknown id. Express 5's `req.query` is a
+// getter that parses anew, hence the copy: defaults and coerced values land in what the handler gets.
+function checkText(validator: Validator | undefined, given: object, code: 'not_found' | 'invalid_request'): unknown {
+  if (!validator) return undefined
+  const copy = Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== '' && !name.startsWith('scope')))
+  const refusal = validator(copy)
+  if (refusal && code === 'not_found') throw new StoaError('not_found')
+  if (refusal) throw new StoaError(code, { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
+  return copy
+}
+
+function readBody(operation: Operation, validator: Validator | undefined, req: Request): unknown {
+  if (operation.bodyKind === 'bytes') return Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0)
+  if (!validator) return undefined
+  const value = readJson(req)
+  if (value === undefined && operation.bodyKind === 'optional') return undefined
+  if (value === undefined) throw new StoaError('invalid_request', { message: 'This operation needs a JSON body.' })
+  const refusal = validator(value)
+  if (!refusal) return value
+  const code = operation.surface === 'runtime' && refusal.onlyMissing ? 'invalid_request' : 'validation_failed'
+  throw new StoaError(code, { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
+}
+
+function sentenceOf(fields: { field: string; message: string }[]): string {
+  return fields.slice(0, 5).map(({ field, message }) => `${field} ${message}`).join('; ')
+}
+
+// In production a response is not checked: a body that differs from its documentation still beats none.
+function responseValidators(operation: Operation, schemas: SchemaCompiler): Map<number, Validator | null> {
+  return new Map(
+    Object.entries(operation.responses).map(([status, schema]) => [Number(status), schema && schemas.response(schema as TSchema)]),
+  )
+}
+
+function checkResponse({ config, logger }: Context, operation: Operation, answers: Map<number, Validator | null>, answer: Reply): void {
+  const problem = responseProblem(answers, answer)
+  if (problem === null) return
+  const error = new Error(`${operation.id} answered ${answer.status}: ${problem}`)
+  if (config.mode === 'test') throw error
+  logger.error({ err: error }, 'a response differs from its documentation')
+}
+
+function responseProblem(answers: Map<number, Validator | null>, answer: Reply): string | null {
+  if (!answers.has(answer.status)) return 'the status is not documented'
+  const validator = answers.get(answer.status)
+  if (!validator || Buffer.isBuffer(answer.body)) return null
+  const refusal = validator(JSON.parse(JSON.stringify(answer.body)))
+  return refusal && sentenceOf(refusal.fields)
+}
+
+function send(res: Response, answer: Reply): void {
+  res.statusCode = answer.status
+  res.setHeader('Cache-Control', 'no-store')
+  for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
+  if (answer.body === undefined || answer.body === null) return void res.end()
+  if (Buffer.isBuffer(answer.body)) return void res.end(answer.body)
+  res.setHeader('Content-Type', 'application/json; charset=utf-8')
+  res.end(JSON.stringify(answer.body))
+}
+
+function logRequest(context: Context, operation: Operation, res: Response, milliseconds: number): void {
+  context.logger.info(
+    { traceId: res.getHeader('X-Request-Id'), operation: operation.id, status: res.statusCode, ms: Math.round(milliseconds * 10) / 10 },
+    'request',
+  )
+}

@@ -1,0 +1,8 @@
+export type { InstallationsContext } from './context.ts'
+export { installationHooks } from './hooks.ts'
+export { instancesOf } from './instances-of.ts'
+export { installApplication } from './install.ts'
+export { installationsOperations } from './operations.ts'
+export { instanceUrl } from './shapes.ts'
+export { countInstallations, findEnabledInstallations, findInstallation, type Installation, type Status, type Target } from './store.ts'
+export { createInstallationWorker, type InstallationWorker } from './worker.ts'

@@ -1,0 +1,47 @@
+import { mintInstallationToken } from '../access/index.ts'
+import type { Application } from '../applications/index.ts'
+import type { Db } from '../database/index.ts'
+import type { InstallationsContext } from './context.ts'
+import { readConfiguration } from './permissions.ts'
+import type { Installation } from './store.ts'
+
+/**
+ * A token for an installation, or null where it may have none. `db` is a transaction that holds the installation's lock,
+ * so that no token is made behind the back of whoever is revoking them.
+ *
+ * - `enabling`, `enabled`: the grant, as far as the application still asks for it. Already while `enabling`, because an
+ *   application that acknowledges sets itself up before it does.
+ * - `disabling`: the right to read the configuration, if it was granted, until the cleanup time is over.
+ * - `disabled`: none.
+ */
+export async function mintToken(
+  ctx: InstallationsContext,
+  db: Db,
+  application: Application,
+  installation: Installation,
+): Promise<string | null> {
+  const { status } = installation
+  if (status === 'disabled') return null
+  const asked = new Set(ctx.catalogue.resolve(application.permissions).names)
+  const granted = installation.grant.filter((name) => asked.has(name))
+  const isCleanup = status === 'disabling'
+  const permissions = isCleanup ? granted.filter((name) => name === readConfiguration.name) : granted
+  const seconds = isCleanup ? cleanupSecondsLeft(ctx, installation) : ctx.config.tokens.installationSeconds
+  if (isCleanup && (permissions.length === 0 || seconds < 1)) return null
+  const { token } = await mintInstallationToken(ctx, db, {
+    applicationId: application.id,
+    installationId: installation.id,
+    organizationId: installation.organizationId,
+    locationId: installation.locationId,
+    environment: installation.environment,
+    permissions,
+    rateLimit: application.rateLimit,
+    seconds,
+  })
+  return token
+}
+
+function cleanupSecondsLeft(ctx: InstallationsContext, { deadlineTime }: Installation): number {
+  const left = deadlineTime === null ? 0 : Date.parse(deadlineTime) - ctx.clock.now().getTime()
+  return Math.floor(left / 1000)
+}

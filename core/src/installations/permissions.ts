@@ -1,0 +1,46 @@
+import { permission, type Role } from '../http/index.ts'
+
+const managers: Role[] = ['owner', 'admin']
+const authors: Role[] = ['owner', 'admin', 'author']
+
+export const showInstances = permission('instances:show', 'see which applications are installed, and their history')
+export const installInstances = permission('instances:install', 'install applications', {
+  roles: managers,
+  risk: 'high',
+})
+export const enableInstances = permission('instances:enable', 'switch installed applications on again', {
+  roles: managers,
+  risk: 'medium',
+})
+export const disableInstances = permission('instances:disable', 'switch installed applications off', {
+  roles: managers,
+  risk: 'medium',
+})
+export const uninstallInstances = permission('instances:uninstall', 'uninstall applications', {
+  aliases: ['oauth.write'],
+  roles: managers,
+  risk: 'medium',
+  applications: true,
+})
+export const readConfiguration = permission(
+  'instance-configuration:show',
+  'read the settings of installed applications',
+  { applications: true },
+)
+export const writeConfiguration = permission(
+  'instance-configuration:update',
+  'change the settings of installed applications',
+  { roles: managers, risk: 'medium', applications: true },
+)
+export const readInstaller = permission('installer-details:show', 'see who installed it, and for which company', {
+  aliases: ['marketplace-installer-details.readonly'],
+  applications: true,
+})
+export const listOwnerInstances = permission('owner-instances:index', 'see who has installed your applications', {
+  roles: authors,
+})
+export const openOwnerInstances = permission(
+  'owner-instances:show',
+  'get access tokens for installations of your applications',
+  { roles: authors, risk: 'high' },
+)

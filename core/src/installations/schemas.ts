@@ -1,0 +1,116 @@
+import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
+import { environments } from '../context.ts'
+import { actorKinds } from './history.ts'
+import { statuses } from './store.ts'
+
+export const Link = Type.Object({ rel: Type.String(), href: Type.String() })
+export type LinkShape = Static<typeof Link>
+
+const Settings = Type.Record(Type.String(), Type.Unknown(), {
+  description: 'Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`.',
+})
+
+const instanceMembers = {
+  applicationId: Id(),
+  locationId: Type.Optional(Id('The location it is installed on; absent when that is the organization.')),
+  environment: OneOf(environments),
+  status: OneOf(statuses),
+  statusReason: Type.Optional(Type.String({ description: 'Why it is not enabled.' })),
+  problem: Type.Optional(
+    Type.Object(
+      { code: OneOf(['not_acknowledged', 'nobody_subscribed']), message: Type.String(), since: Time() },
+      { description: 'Why it stays `enabling`. PUT the instance to try again.' },
+    ),
+  ),
+  isConfigured: Type.Boolean({ description: 'Whether no setting is missing.' }),
+  settings: Settings,
+  createdTime: Time(),
+  updatedTime: Time(),
+  _links: Type.Array(Link),
+}
+
+export const ApplicationInstance = Type.Object(instanceMembers)
+export type InstanceShape = Static<typeof ApplicationInstance>
+export const OwnerApplicationInstance = Type.Object({
+  organizationId: Id('The organization that installed it.'),
+  ...instanceMembers,
+  token: Type.Optional(
+    Type.String({
+      description: 'A fresh token for this installation; in lists, and where the installation may have none, absent.',
+    }),
+  ),
+})
+
+export type OwnerInstanceShape = Static<typeof OwnerApplicationInstance>
+
+const Ignored = Type.Optional(Type.Unknown({ readOnly: true, description: 'Read-only; ignored.' }))
+
+/** What SDKs send back of what they read is ignored, so that reading and putting back is no error. */
+export const InstanceBody = Strict({
+  settings: Type.Optional(
+    Type.Unsafe<object | null>({
+      type: ['object', 'array', 'null'],
+      description: 'Settings to install with, as in a PUT of the configuration; empty ones change nothing.',
+    }),
+  ),
+  id: Ignored,
+  applicationId: Ignored,
+  organizationId: Ignored,
+  locationId: Ignored,
+  environment: Ignored,
+  status: Ignored,
+  statusReason: Ignored,
+  problem: Ignored,
+  isConfigured: Ignored,
+  token: Ignored,
+  createdTime: Ignored,
+  updatedTime: Ignored,
+  _links: Ignored,
+  _embedded: Ignored,
+})
+
+export const Configuration = Type.Object({ settings: Settings, _links: Type.Array(Link) })
+export const ConfigurationBody = Strict({
+  settings: Type.Unsafe<object>({
+    type: ['object', 'array'],
+    description:
+      'The whole settings; an empty list is taken for an empty object. A secret that is absent, or sent back masked, keeps its value; null clears it.',
+  }),
+  _links: Ignored,
+  _embedded: Ignored,
+})
+
+export const ReasonBody = Strict({
+  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'Shown to the merchant.' })),
+})
+
+export const HistoryStep = Type.Object({
+  actor: Type.Object({ type: OneOf(actorKinds), id: Nullable(Type.String()) }),
+  from: Nullable(OneOf(statuses)),
+  to: OneOf(statuses),
+  reason: Nullable(Type.String()),
+  time: Time(),
+})
+
+export const UninstallBody = Strict({
+  companyId: Type.Optional(Id('The organization. Uninstalls there and in all of its locations.')),
+  locationId: Type.Optional(Id('The one location to uninstall from.')),
+  reason: Type.Optional(
+    Type.String({ maxLength: 500, description: 'Required from the developer; shown to the merchant.' }),
+  ),
+})
+
+export const InstallerDetails = Type.Object({
+  installationDetails: Type.Object({
+    companyId: Id(),
+    locationId: Type.Optional(Id()),
+    companyName: Type.String(),
+    relationshipNumber: Type.String(),
+    companyEmail: Nullable(Type.String()),
+    companyOwnerFullName: Nullable(Type.String()),
+    userId: Type.String(),
+    isWhitelabelCompany: Type.Boolean(),
+    companyPlan: Nullable(Type.String()),
+    companyHighLevelPlan: Nullable(Type.String()),
+  }),
+})

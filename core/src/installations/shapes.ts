@@ -1,0 +1,72 @@
+import type { Application } from '../applications/index.ts'
+import type { InstallationsContext } from './context.ts'
+import type { InstanceShape, LinkShape, OwnerInstanceShape } from './schemas.ts'
+import { describeSettings } from './settings.ts'
+import type { Installation, ProblemCode, Target } from './store.ts'
+
+const problems: Record<ProblemCode, string> = {
+  not_acknowledged: 'The application has not answered that it is ready. Try again, or ask its author.',
+  nobody_subscribed: 'The application asks to acknowledge, but has no webhook endpoint that would. Ask its author.',
+}
+
+/** An instance as the merchant sees it. What has no value is left out: clients of the contract know no nulls. */
+export async function instanceShape(
+  ctx: InstallationsContext,
+  application: Application,
+  installation: Installation,
+): Promise<InstanceShape> {
+  const { settings, isConfigured } = await describeSettings(ctx, application, installation)
+  const { applicationId, locationId, environment, status, statusReason, problemCode, problemTime } = installation
+  return {
+    applicationId,
+    ...(locationId !== null && { locationId }),
+    environment,
+    status,
+    ...(statusReason !== null && { statusReason }),
+    ...(problemCode && { problem: { code: problemCode, message: problems[problemCode], since: problemTime! } }),
+    isConfigured,
+    settings,
+    createdTime: installation.createdTime,
+    updatedTime: installation.updatedTime,
+    _links: [{ rel: 'self', href: instanceUrl(ctx, applicationId, installation) }],
+  }
+}
+
+/** An instance as its application's publisher sees it; in lists and stored events without the token. */
+export async function ownerInstanceShape(
+  ctx: InstallationsContext,
+  application: Application,
+  installation: Installation,
+  token: string | null = null,
+): Promise<OwnerInstanceShape> {
+  const shape = await instanceShape(ctx, application, installation)
+  return {
+    organizationId: installation.organizationId,
+    ...shape,
+    ...(token !== null && { token }),
+    _links: [{ rel: 'self', href: ownerInstanceUrl(ctx, installation) }],
+  }
+}
+
+export function configurationLinks(
+  ctx: InstallationsContext,
+  application: Application,
+  installation: Installation,
+): LinkShape[] {
+  const self = { rel: 'self', href: `${instanceUrl(ctx, application.id, installation)}/configuration` }
+  return application.configurationUrl === null
+    ? [self]
+    : [self, { rel: 'configuration', href: application.configurationUrl }]
+}
+
+/** With the tenant in the path: a person with several organizations gets the right one from the link alone. */
+export function instanceUrl(ctx: InstallationsContext, applicationId: string, target: Target): string {
+  const location = target.locationId === null ? '' : `/locations/${target.locationId}`
+  const { baseUrl } = ctx.config
+  return `${baseUrl}/organizations/${target.organizationId}${location}/application-instances/${applicationId}`
+}
+
+export function ownerInstanceUrl(ctx: InstallationsContext, installation: Installation): string {
+  const tenant = installation.locationId ?? installation.organizationId
+  return `${ctx.config.baseUrl}/applications/${installation.applicationId}/instances/${tenant}`
+}

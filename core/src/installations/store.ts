@@ -1,0 +1,290 @@
+import type { Knex } from 'knex'
+import type { Environment } from '../context.ts'
+import {
+  integer,
+  iso,
+  json,
+  maybeIso,
+  maybeText,
+  text,
+  toJson,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../database/index.ts'
+import type { Page, Paged } from '../http/index.ts'
+
+export const statuses = ['enabling', 'enabled', 'disabling', 'disabled'] as const
+export type Status = (typeof statuses)[number]
+
+/** Why an installation that should be acknowledged is not. */
+export type ProblemCode = 'not_acknowledged' | 'nobody_subscribed'
+
+/** Where an application is installed: an organization, or one of its locations, in one environment. */
+export interface Target {
+  organizationId: string
+  locationId: string | null
+  environment: Environment
+}
+
+export interface Installation extends Target {
+  id: string
+  applicationId: string
+  status: Status
+  /** Why it is not enabled; null while it is. */
+  statusReason: string | null
+  /** Canonical names of the permissions that the target approved. */
+  grant: string[]
+  /** As entered, without defaults and secrets. */
+  settings: Record<string, unknown>
+  /** Sealed JSON of the secret settings. */
+  secrets: string | null
+  /** When settings were first written; null before. */
+  configuredTime: string | null
+  /** The person who installed it last. */
+  installedBy: string | null
+  installedTime: string
+  uninstalledTime: string | null
+  revision: number
+  episode: number
+  /** How often the event of this time was published. */
+  tries: number
+  /** When the worker looks at it next; null when nothing is awaited. */
+  deadlineTime: string | null
+  problemCode: ProblemCode | null
+  problemTime: string | null
+  leaseToken: string | null
+  createdTime: string
+  updatedTime: string
+}
+
+const table = 'stoa_installations'
+
+export async function findInstallation(db: Db, at: { applicationId: string } & Target): Promise<Installation | null> {
+  return first(where(db, at))
+}
+
+/** As findInstallation, and nobody else changes the row before the transaction ends. */
+export async function lockInstallation(
+  db: Db,
+  dialect: Dialect,
+  at: { applicationId: string } & Target,
+): Promise<Installation | null> {
+  return first(locked(where(db, at), dialect))
+}
+
+export async function lockInstallationById(db: Db, dialect: Dialect, id: string): Promise<Installation | null> {
+  return first(locked(db(table).where({ id }), dialect))
+}
+
+/** The installation of an application on the organization, or else the location, that has this id. */
+export async function lockInstallationOfTenant(
+  db: Db,
+  dialect: Dialect,
+  at: { applicationId: string; tenantId: string; environment: Environment },
+): Promise<Installation | null> {
+  const same = { application_id: at.applicationId, environment: at.environment }
+  const ofOrganization = db(table).where({ ...same, organization_id: at.tenantId, location_key: '' })
+  return (
+    (await first(locked(ofOrganization, dialect))) ??
+    first(locked(db(table).where({ ...same, location_id: at.tenantId }), dialect))
+  )
+}
+
+/** Inserts unless the target has one of this application already. */
+export async function insertInstallation(db: Db, installation: Installation): Promise<void> {
+  const { id, applicationId, organizationId, locationId, environment, createdTime } = installation
+  await db(table)
+    .insert({
+      id,
+      application_id: applicationId,
+      organization_id: organizationId,
+      location_id: locationId,
+      location_key: locationId ?? '',
+      environment,
+      created_time: createdTime,
+      ...columnsOf(installation),
+    })
+    .onConflict(['application_id', 'environment', 'organization_id', 'location_key'])
+    .ignore()
+}
+
+export type Change = Partial<
+  Omit<Installation, keyof Target | 'id' | 'applicationId' | 'createdTime' | 'revision' | 'leaseToken'>
+>
+
+/**
+ * Compare-and-swap: changes the row if it still is at this status and revision. Null when it has moved on.
+ * `revision` is the new one, for a step of the history; without it the revision stays.
+ */
+export async function swapInstallation(
+  db: Db,
+  from: Installation,
+  change: Change & { revision?: number },
+): Promise<Installation | null> {
+  const rows = (await db(table)
+    .where({ id: from.id, status: from.status, revision: from.revision })
+    .update(columnsOf(change))
+    .returning('*')) as Row[]
+  return rows[0] ? mapInstallation(rows[0]) : null
+}
+
+/** Installations of one application in one environment, the oldest first; not those uninstalled for good. */
+export function listInstallationsOf(
+  db: Db,
+  at: { applicationId: string; environment: Environment },
+  page: Page,
+): Promise<Paged<Installation>> {
+  const query = db(table).where({ application_id: at.applicationId, environment: at.environment })
+  return list(query.modify(present), page)
+}
+
+/** What is installed on a target, the oldest first; not what was uninstalled for good. */
+export function listInstallationsOn(
+  db: Db,
+  target: Target,
+  onlyApplicationId: string | null,
+  page: Page,
+): Promise<Paged<Installation>> {
+  const query = db(table).where({
+    organization_id: target.organizationId,
+    location_key: target.locationId ?? '',
+    environment: target.environment,
+    ...(onlyApplicationId !== null && { application_id: onlyApplicationId }),
+  })
+  return list(query.modify(present), page)
+}
+
+/** What a target has of these applications. */
+export async function findInstallationsOn(db: Db, target: Target, applicationIds: string[]): Promise<Installation[]> {
+  const rows = (await db(table)
+    .where({
+      organization_id: target.organizationId,
+      location_key: target.locationId ?? '',
+      environment: target.environment,
+    })
+    .whereIn('application_id', applicationIds)
+    .modify(present)) as Row[]
+  return rows.map(mapInstallation)
+}
+
+/** Which of these installations are enabled now. */
+export async function findEnabledInstallations(db: Db, ids: string[]): Promise<Set<string>> {
+  const rows = (await db(table).whereIn('id', ids).where({ status: 'enabled' }).select('id')) as Row[]
+  return new Set(rows.map((row) => text(row.id)))
+}
+
+/** Ids of what one organization and its locations have installed of an application. */
+export async function listInstalledIn(
+  db: Db,
+  at: { applicationId: string; organizationId: string; environment: Environment },
+): Promise<string[]> {
+  const rows = (await db(table)
+    .where({ application_id: at.applicationId, organization_id: at.organizationId, environment: at.environment })
+    .whereNull('uninstalled_time')
+    .orderBy('id')
+    .select('id')) as Row[]
+  return rows.map((row) => text(row.id))
+}
+
+/** How many installations an application has, or had: their history refers to it. */
+export async function countInstallations(db: Db, applicationId: string): Promise<number> {
+  const [{ count } = { count: 0 }] = (await db(table)
+    .where({ application_id: applicationId })
+    .count({ count: '*' })) as Row[]
+  return integer(count)
+}
+
+/** The condition and order under which the worker claims rows. */
+export const dueInstallations = (now: string) => (query: Knex.QueryBuilder) =>
+  void query
+    .where('deadline_time', '<=', now)
+    .where((open) => void open.whereNull('lease_until').orWhere('lease_until', '<=', now))
+    .orderBy('deadline_time')
+
+export const installationsTable = table
+
+function where(db: Db, at: { applicationId: string } & Target): Knex.QueryBuilder {
+  return db(table).where({
+    application_id: at.applicationId,
+    environment: at.environment,
+    organization_id: at.organizationId,
+    location_key: at.locationId ?? '',
+  })
+}
+
+function locked(query: Knex.QueryBuilder, dialect: Dialect): Knex.QueryBuilder {
+  return dialect.rowLocks ? query.forUpdate() : query
+}
+
+async function first(query: Knex.QueryBuilder): Promise<Installation | null> {
+  const row = (await query.first()) as Row | undefined
+  return row ? mapInstallation(row) : null
+}
+
+function present(query: Knex.QueryBuilder): void {
+  void query.where((open) => void open.whereNull('uninstalled_time').orWhere('status', 'disabling'))
+}
+
+async function list(query: Knex.QueryBuilder, page: Page): Promise<Paged<Installation>> {
+  const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
+  const rows = (await query.orderBy('id').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(mapInstallation), total: integer(count) }
+}
+
+const columnNames: Record<keyof Change | 'revision', string> = {
+  status: 'status',
+  statusReason: 'status_reason',
+  grant: 'grant',
+  settings: 'settings',
+  secrets: 'secrets',
+  configuredTime: 'configured_time',
+  installedBy: 'installed_by',
+  installedTime: 'installed_time',
+  uninstalledTime: 'uninstalled_time',
+  revision: 'revision',
+  episode: 'episode',
+  tries: 'tries',
+  deadlineTime: 'deadline_time',
+  problemCode: 'problem_code',
+  problemTime: 'problem_time',
+  updatedTime: 'updated_time',
+}
+
+function columnsOf(change: Change & { revision?: number }): Row {
+  const columns: Row = {}
+  for (const [member, column] of Object.entries(columnNames)) {
+    const value = change[member as keyof Change]
+    if (value === undefined) continue
+    columns[column] = member === 'grant' || member === 'settings' ? toJson(value) : value
+  }
+  return columns
+}
+
+export function mapInstallation(row: Row): Installation {
+  return {
+    id: text(row.id),
+    applicationId: text(row.application_id),
+    organizationId: text(row.organization_id),
+    locationId: maybeText(row.location_id),
+    environment: row.environment as Environment,
+    status: row.status as Status,
+    statusReason: maybeText(row.status_reason),
+    grant: json<string[]>(row.grant),
+    settings: json<Record<string, unknown>>(row.settings),
+    secrets: maybeText(row.secrets),
+    configuredTime: maybeIso(row.configured_time),
+    installedBy: maybeText(row.installed_by),
+    installedTime: iso(row.installed_time),
+    uninstalledTime: maybeIso(row.uninstalled_time),
+    revision: integer(row.revision),
+    episode: integer(row.episode),
+    tries: integer(row.tries),
+    deadlineTime: maybeIso(row.deadline_time),
+    problemCode: maybeText(row.problem_code) as ProblemCode | null,
+    problemTime: maybeIso(row.problem_time),
+    leaseToken: maybeText(row.lease_token),
+    createdTime: iso(row.created_time),
+    updatedTime: iso(row.updated_time),
+  }
+}

@@ -1,0 +1,108 @@
+import { claimDue, inTransaction } from '../database/index.ts'
+import { isoIn, nowIso } from '../kernel/index.ts'
+import { overdueEnabling } from './acknowledge.ts'
+import type { InstallationsContext } from './context.ts'
+import { theHost } from './history.ts'
+import { applicationOf } from './locate.ts'
+import { settleDisabling } from './stop.ts'
+import {
+  dueInstallations,
+  installationsTable,
+  lockInstallationById,
+  mapInstallation,
+  swapInstallation,
+  type Installation,
+} from './store.ts'
+
+export interface InstallationWorker {
+  start(): void
+  /** Resolves when what was under way is done. */
+  stop(): Promise<void>
+  /** Does what is due now; returns how much that was. `start` does this again and again. */
+  runDue(): Promise<number>
+}
+
+const batch = 50
+const leaseSeconds = 30
+
+/**
+ * Background work of installations: acknowledgements that are overdue, and cleanups whose time is over. Any number of
+ * processes may run one; deadlines are in the database, so that a restart loses none.
+ */
+export function createInstallationWorker(
+  ctx: InstallationsContext,
+  { pollMilliseconds = 1000 }: { pollMilliseconds?: number } = {},
+): InstallationWorker {
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<unknown> = Promise.resolve()
+  let isStarted = false
+
+  async function runDue(): Promise<number> {
+    const now = nowIso(ctx.clock)
+    const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
+      table: installationsTable,
+      due: dueInstallations(now),
+      limit: batch,
+      leaseUntil: isoIn(ctx.clock, leaseSeconds),
+    })
+    for (const { id } of rows.map(mapInstallation)) {
+      try {
+        await settle(ctx, id, leaseToken)
+      } catch (err) {
+        // The lease keeps it from being tried again in every round; the others go on.
+        ctx.logger.error({ err, installationId: id }, 'due installation not settled')
+      }
+    }
+    return rows.length
+  }
+
+  async function round(): Promise<void> {
+    let done = batch
+    try {
+      while (isStarted && done === batch) done = await runDue()
+    } catch (err) {
+      ctx.logger.error({ err }, 'due installations not read')
+    }
+    if (isStarted) schedule()
+  }
+
+  function schedule(): void {
+    timer = setTimeout(() => {
+      running = round()
+    }, pollMilliseconds)
+    timer.unref()
+  }
+
+  return {
+    start() {
+      if (isStarted) return
+      isStarted = true
+      schedule()
+    },
+    async stop() {
+      isStarted = false
+      clearTimeout(timer)
+      await running
+    },
+    runDue,
+  }
+}
+
+async function settle(ctx: InstallationsContext, id: string, leaseToken: string): Promise<void> {
+  await inTransaction(ctx.db, async (trx) => {
+    const installation = await lockInstallationById(trx, ctx.dialect, id)
+    // Since it was claimed it may have been moved on, or claimed by a successor after this lease ran out.
+    if (installation?.leaseToken !== leaseToken || !isDue(ctx, installation)) return
+    if (installation.status === 'disabling') {
+      await settleDisabling(ctx, trx, installation, { actor: theHost, reason: 'the time for the cleanup is over' })
+    } else if (installation.status === 'enabling') {
+      await overdueEnabling(ctx, trx, await applicationOf(trx, installation), installation)
+    } else {
+      await swapInstallation(trx, installation, { deadlineTime: null })
+    }
+  })
+}
+
+function isDue(ctx: InstallationsContext, { deadlineTime }: Installation): boolean {
+  return deadlineTime !== null && deadlineTime <= nowIso(ctx.clock)
+}

@@ -1,0 +1,96 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import addFormatsModule from 'ajv-formats'
+import type { InvalidField } from '@stoa/sdk/contract'
+import { idMaxLength, idPattern } from './ids.ts'
+
+export { Type, type Static, type TSchema }
+
+// ajv-formats is CommonJS: under Node's ESM its function is the module's `default` member.
+const addFormats = addFormatsModule as unknown as (ajv: Ajv) => Ajv
+
+/** An identifier in a body. In paths and queries it arrives as text anyway. */
+export const Id = (description?: string) =>
+  Type.String({ minLength: 1, maxLength: idMaxLength, pattern: idPattern, ...(description && { description }) })
+export const Time = (description?: string) => Type.String({ format: 'date-time', ...(description && { description }) })
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+/** One of a few literal words. TypeBox's union of literals would render as anyOf; clients read `enum` better. */
+export const OneOf = <const T extends string>(values: readonly T[], options: object = {}) =>
+  Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })
+
+/** A request object: members nobody declared are refused, so that a misspelt one is noticed. */
+export const Strict = <const T extends Record<string, TSchema>>(properties: T, options: object = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options })
+
+export type Validator = (value: unknown) => Refusal | null
+export interface Refusal {
+  fields: InvalidField[]
+  /** True when nothing is wrong but absent members; some surfaces answer that with another status. */
+  onlyMissing: boolean
+}
+
+export interface SchemaCompiler {
+  /** Bodies: nothing is coerced. */
+  body(schema: TSchema): Validator
+  /** Parameters, queries and headers are text: coerced, on an object the caller made for this. */
+  text(schema: TSchema): Validator
+  /** Responses: as bodies, members beyond the schema allowed. */
+  response(schema: TSchema): Validator
+}
+
+/** Ajv instances for the host's own schemas. Schemas of strangers never meet these. */
+export function createSchemaCompiler(): SchemaCompiler {
+  const bodies = twins({ useDefaults: true })
+  const texts = twins({ useDefaults: true, coerceTypes: 'array' })
+  const responses = twins({})
+  return { body: bodies, text: texts, response: responses }
+}
+
+// Two instances: the first stops at the first error and serves every good request; the second, slower, lists all errors and
+// runs only when the first refused.
+function twins(options: { useDefaults?: boolean; coerceTypes?: 'array' }) {
+  const fast = addFormats(new Ajv({ strict: true, strictTypes: false, ...options }))
+  const thorough = addFormats(new Ajv({ strict: true, strictTypes: false, allErrors: true, ...options }))
+  return (schema: TSchema): Validator => {
+    const quick = fast.compile(schema)
+    let full: ValidateFunction | undefined
+    return (value) => {
+      if (quick(value)) return null
+      full ??= thorough.compile(schema)
+      full(value)
+      return refusalOf(full.errors ?? quick.errors ?? [])
+    }
+  }
+}
+
+const mostFields = 50
+
+function refusalOf(errors: ErrorObject[]): Refusal {
+  const fields = new Map<string, string>()
+  for (const error of errors.slice(0, mostFields)) {
+    const path = error.instancePath.split('/').slice(1).map(unescapePointer)
+    const field = [...path, ...memberOf(error)].join('.') || 'body'
+    if (!fields.has(field)) fields.set(field, sentence(error))
+  }
+  return {
+    fields: [...fields].map(([field, message]) => ({ field, message })),
+    onlyMissing: errors.length > 0 && errors.every((error) => error.keyword === 'required'),
+  }
+}
+
+function memberOf(error: ErrorObject): string[] {
+  const params = error.params as { missingProperty?: string; additionalProperty?: string }
+  const member = params.missingProperty ?? params.additionalProperty
+  return member === undefined ? [] : [member]
+}
+
+function sentence(error: ErrorObject): string {
+  if (error.keyword === 'required') return 'is required'
+  if (error.keyword === 'additionalProperties') return 'is not a known member'
+  if (error.keyword === 'enum') return `must be one of ${(error.params as { allowedValues: unknown[] }).allowedValues.join(', ')}`
+  return error.message ?? 'is invalid'
+}
+
+function unescapePointer(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~')
+}

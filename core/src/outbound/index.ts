@@ -1,0 +1,5 @@
+export { createOutbound } from './create-outbound.ts'
+export type { Outbound, OutboundOptions } from './create-outbound.ts'
+export type { OutboundErrorCode } from './outbound-failure.ts'
+export type { OutboundRequest } from './outbound-request.ts'
+export type { OutboundFailed, OutboundResponse, OutboundResult } from './outbound-result.ts'

@@ -1,0 +1,60 @@
+import {
+  createLocation,
+  createOrganization,
+  createUser,
+  findUserByEmail,
+  hashPassword,
+  listMemberships,
+  saveMembership,
+  updateUserPassword,
+  type Location,
+  type Membership,
+  type NewLocation,
+  type NewOrganization,
+  type NewUser,
+  type Organization,
+  type User,
+} from './accounts/index.ts'
+import { saveApiKey, type AccessContext, type ApiKey, type NewApiKey } from './access/index.ts'
+import { inTransaction } from './database/index.ts'
+import type { Permission } from './http/index.ts'
+import { nowIso } from './kernel/index.ts'
+
+/** What an embedder's own code may do without a credential: it is the authority. Everything else goes through the API. */
+export interface Services {
+  createUser(user: NewUser): Promise<User>
+  findUserByEmail(email: string): Promise<User | null>
+  setPassword(userId: string, password: string): Promise<void>
+  /** Creates an organization with its first owner. Give `id` when it exists on your side. */
+  createOrganization(ownerId: string, organization: NewOrganization): Promise<Organization>
+  createLocation(organizationId: string, location: NewLocation): Promise<Location>
+  /** Adds the membership or changes its role. */
+  saveMembership(membership: Membership): Promise<void>
+  listMemberships(userId: string): Promise<Membership[]>
+  /** The secret is in this answer and nowhere else. Throws `unknown_permission`. */
+  createApiKey(key: NewApiKey & { organizationId: string; createdBy: string }): Promise<{ key: ApiKey; secret: string }>
+  /** The permission catalogue. */
+  permissions(): Permission[]
+}
+
+export function createServices(ctx: AccessContext): Services {
+  const { db, clock } = ctx
+  return {
+    createUser: (user) => createUser(ctx, db, user),
+    findUserByEmail: async (email) => {
+      const user = await findUserByEmail(db, email)
+      return user && { id: user.id, email: user.email, name: user.name }
+    },
+    setPassword: async (userId, password) => updateUserPassword(db, userId, await hashPassword(password)),
+    createOrganization: (ownerId, organization) =>
+      inTransaction(db, (trx) => createOrganization(ctx, trx, ownerId, organization)),
+    createLocation: (organizationId, location) => createLocation(ctx, db, organizationId, location),
+    async saveMembership(membership) {
+      await saveMembership(db, membership, nowIso(clock))
+      ctx.signals.emit('credentials-changed')
+    },
+    listMemberships: (userId) => listMemberships(db, userId),
+    createApiKey: (key) => saveApiKey(ctx, db, key),
+    permissions: () => ctx.catalogue.all(),
+  }
+}

@@ -1,0 +1,66 @@
+import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../database/index.ts'
+import { StoaError } from '../kernel/index.ts'
+import { bookCharges } from './charge-batch.ts'
+import type { ChargeOutcome, ChargeRequest } from './charge.ts'
+import type { WalletContext } from './context.ts'
+
+export interface ChargeQueue {
+  /**
+   * Resolves once the charge is on disk. Throws what the rules refuse, and `unavailable` when too many wait: then nothing of
+   * it has been done.
+   */
+  submit(request: ChargeRequest): Promise<ChargeOutcome>
+  /** Resolves when everything submitted so far has been answered. */
+  drain(): Promise<void>
+}
+
+const mostTries = 5
+
+/** Charges of many clients share transactions: whatever arrives while one is being written is the next one. */
+export function createChargeQueue(ctx: WalletContext): ChargeQueue {
+  const { db, dialect, config } = ctx
+  const group = createGroupCommit<ChargeRequest, ChargeOutcome>({
+    db,
+    maxBatch: config.wallet.batchSize,
+    writers: dialect.batchWriters,
+    run: (trx, requests) => bookCharges(ctx, trx, requests),
+  })
+
+  // A batch that failed for one request's sake must not fail the others: after a conflict they go into another batch, after
+  // anything unforeseen each into a transaction of its own, where only the guilty one fails. Trying again is safe, also
+  // when the commit was lost on the way, because an eventId is never charged twice.
+  async function submit(request: ChargeRequest): Promise<ChargeOutcome> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await group.submit(request)
+      } catch (error) {
+        if (error instanceof StoaError || isDatabaseUnavailable(error)) throw error
+        if (!isConflict(error)) return alone(request)
+        if (tries === mostTries) throw new StoaError('unavailable', { retryAfter: 1, cause: error })
+      }
+    }
+  }
+
+  async function alone(request: ChargeRequest): Promise<ChargeOutcome> {
+    const [outcome] = await db.transaction((trx) => bookCharges(ctx, trx, [request]))
+    if (outcome instanceof Error) throw outcome
+    return outcome!
+  }
+
+  return {
+    submit(request) {
+      if (group.size >= config.wallet.queueLimit) {
+        const message = 'Too many charges are waiting to be written; send it again after the time in Retry-After.'
+        return Promise.reject(new StoaError('unavailable', { message, retryAfter: 1 }))
+      }
+      return submit(request)
+    },
+    drain: () => group.drain(),
+  }
+}
+
+// Serialization failure, deadlock, or a charge of the same eventId by another process on a location that has no wallet to lock.
+function isConflict(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === '40001' || code === '40P01' || isUniqueViolation(error)
+}

@@ -1,0 +1,5 @@
+export { checkLedger } from './check-ledger.ts'
+export { createWallet, type Wallet } from './create-wallet.ts'
+export type { WalletContext } from './context.ts'
+export type { Meter, MeterStatus, NewMeter, Price, PriceType } from './meters.ts'
+export type { NewTopUp, TopUp } from './top-ups.ts'

@@ -1,0 +1,3 @@
+import { runStory } from './story.ts'
+
+await runStory((line) => console.log(line))

@@ -1,0 +1,7 @@
+export { fetchWebhookHandler } from './fetch-webhook-handler.ts'
+export type { WebhookOptions } from './receive-webhook.ts'
+export { createSeenIds, type SeenIds } from './seen-ids.ts'
+export { verifyWebhook, type VerifiedWebhook, type WebhookHeadersInput } from './verify-webhook.ts'
+export type { WebhookEvent } from './webhook-event.ts'
+export { webhookMiddleware, type WebhookMiddleware } from './webhook-middleware.ts'
+export { WebhookVerificationError, type WebhookVerificationCode } from './webhook-verification-error.ts'
