@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'eventemitter3'
+import { EventEmitter } from 'eventemitter3'
 import type { Knex } from 'knex'
 import type { Config } from './config.ts'
 import type { Clock, Files, Logger, SecretBox } from './kernel/index.ts'
@@ -31,6 +31,28 @@ export interface LifecycleEvents {
   'delivery.failed': [{ deliveryId: string; eventId: string; endpointId: string; attempts: number }]
 }
 
+/** The emitter of lifecycle events. A listener that throws is the embedder's fault and must not take the host down with it. */
+export class LifecycleEmitter extends EventEmitter<LifecycleEvents> {
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    super()
+    this.#logger = logger
+  }
+
+  override emit<Name extends keyof LifecycleEvents>(
+    name: Name,
+    ...details: Parameters<EventEmitter.EventListener<LifecycleEvents, Name>>
+  ): boolean {
+    try {
+      return super.emit(name, ...details)
+    } catch (err) {
+      this.#logger.error({ err, event: name }, 'a listener of a lifecycle event failed')
+      return true
+    }
+  }
+}
+
 /** Hints inside one process. Nothing depends on them: polling the database is the truth. */
 export interface Signals {
   'deliveries-due': []
@@ -47,6 +69,6 @@ export interface Context {
   readonly logger: Logger
   readonly secretBox: SecretBox
   readonly files: Files
-  readonly lifecycle: EventEmitter<LifecycleEvents>
+  readonly lifecycle: LifecycleEmitter
   readonly signals: EventEmitter<Signals>
 }

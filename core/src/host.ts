@@ -11,7 +11,7 @@ import {
   type ApplicationsContext,
 } from './applications/index.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
-import type { LifecycleEvents } from './context.ts'
+import { LifecycleEmitter } from './context.ts'
 import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
 import { createDispatcher, eventsOperations } from './events/index.ts'
 import {
@@ -71,7 +71,7 @@ export interface Host {
   /** What the embedder's own code may do directly, without HTTP. */
   services: Services
   /** Lifecycle events, raised in this process after the transaction that made them true has committed. */
-  events: EventEmitter<LifecycleEvents>
+  events: LifecycleEmitter
   /** Starts the background work: delivering events, settling installations. Any number of processes may run it. */
   start(): void
   /** Stops taking background work, finishes what is under way, closes the database it opened. */
@@ -105,7 +105,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     logger,
     secretBox: secretBox ?? createSecretBox([config.secret, ...config.previousSecrets]),
     files: files ?? createDatabaseFiles(db, clock),
-    lifecycle: new EventEmitter(),
+    lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
     sessions: createSessions({ config, clock }),
     signIns: createRateLimit(clock),
@@ -133,7 +133,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...wallet.operations,
   ]
   catalogue.add(platformPermissions)
-  catalogue.add(config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true })))
+  catalogue.add(config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true, ownKeys: false })))
   catalogue.addOperations(operations)
 
   const router = Router()

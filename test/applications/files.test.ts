@@ -1,7 +1,6 @@
+import { demoLogo, filesContract } from '@stoa/core/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createDatabaseFiles } from '../../core/src/applications/index.ts'
-import { demoLogo } from '../../core/src/testing/demo-logo.ts'
-import { filesContract } from '../../core/src/testing/port-contracts.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openWorld, type World } from './world.ts'
 

@@ -1,9 +1,8 @@
 import { createHost, type Host, type HostConfig, type LifecycleEvents } from '@stoa/core'
+import { demoLogo, listenOn } from '@stoa/core/testing'
 import type { Knex } from 'knex'
 import { afterAll } from 'vitest'
 import { openDatabase } from '../../core/src/database/index.ts'
-import { demoLogo } from '../../core/src/testing/demo-logo.ts'
-import { listenOn } from '../../core/src/testing/listen.ts'
 import type { TestDatabase } from '../support/databases.ts'
 
 type Role = 'owner' | 'admin' | 'author' | 'member' | 'operator'

@@ -2,7 +2,7 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, it } from 'vitest'
 import type { LifecycleEvents } from '../../core/src/context.ts'
-import { updateEndpoint } from '../../core/src/events/endpoints.ts'
+import { updateEndpoint } from '../../core/src/events/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { chargeEvent, createCaller, openEvents, openReceiver, until, type OpenedEvents } from './support.ts'
 

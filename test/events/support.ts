@@ -1,24 +1,20 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { EventEmitter } from 'eventemitter3'
 import { onTestFinished } from 'vitest'
-import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
-import { migrate, openDatabase, type Database } from '../../core/src/database/index.ts'
-import { createEndpoint } from '../../core/src/events/endpoints.ts'
+import { migrate, openDatabase } from '../../core/src/database/index.ts'
 import {
   createDispatcher,
+  createEndpoint,
   publish,
   type Dispatcher,
   type EventsContext,
   type NewEvent,
 } from '../../core/src/events/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
-import { createSecretBox } from '../../core/src/kernel/index.ts'
-import { createOutbound } from '../../core/src/outbound/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
+import { chargeEvent, createCaller, createContext, publisher, type Complaint, type Webhooks } from './context.ts'
 
-export const publisher = 'org_publisher'
-export const application = 'app_one'
+export { application, chargeEvent, createCaller, createContext, publisher } from './context.ts'
 
 /** A clock that stands still until it is moved. Begins at the present, because verifiers look at the real time. */
 export function createMovableClock() {
@@ -82,10 +78,12 @@ export async function openReceiver(): Promise<Receiver> {
 }
 
 export interface OpenedEvents {
+  /** Of the database, for another process. */
+  url: string
   ctx: EventsContext
   clock: ReturnType<typeof createMovableClock>
   /** Lines of the level warn and above. */
-  complaints: { details: object; message: string }[]
+  complaints: Complaint[]
   addEndpoint(options: {
     url: string
     events?: string[]
@@ -100,15 +98,13 @@ export interface OpenedEvents {
   attempts(): Promise<{ n: number; outcome: string; response_status: number | null; error_code: string | null }[]>
 }
 
-export type Webhooks = NonNullable<ConfigInput['webhooks']>
-
 /** The slice on a database of its own, with loopback allowed and a clock that the test moves. */
 export async function openEvents(database: TestDatabase, webhooks: Webhooks = {}): Promise<OpenedEvents> {
   const { url, drop } = await database.create()
   const opened = await openDatabase(url)
   await migrate(opened)
   const clock = createMovableClock()
-  const complaints: OpenedEvents['complaints'] = []
+  const complaints: Complaint[] = []
   const ctx = createContext(opened, { clock, webhooks, complaints })
   const dispatchers: Dispatcher[] = []
   onTestFinished(async () => {
@@ -122,6 +118,7 @@ export async function openEvents(database: TestDatabase, webhooks: Webhooks = {}
     await opened.knex('stoa_organizations').insert({ id, name: id, created_time: now, updated_time: now })
   }
   return {
+    url,
     ctx,
     clock,
     complaints,
@@ -156,77 +153,9 @@ export async function openEvents(database: TestDatabase, webhooks: Webhooks = {}
   }
 }
 
-interface ContextOptions {
-  clock: EventsContext['clock']
-  webhooks?: Webhooks
-  complaints?: OpenedEvents['complaints']
-}
-
-/** A context as host.ts makes one, as far as this slice looks into it. */
-export function createContext({ knex: db, dialect }: Database, options: ContextOptions): EventsContext {
-  const complain = (details: object, message = '') => options.complaints?.push({ details, message })
-  const config = parseConfig({
-    secret: 'a secret of at least thirty-two characters',
-    mode: 'development',
-    webhooks: { allowPrivateNetworks: true, allowHttp: true, pollMilliseconds: 20, ...options.webhooks },
-  })
-  return {
-    db,
-    dialect,
-    config,
-    clock: options.clock,
-    logger: { debug() {}, info() {}, warn: complain, error: complain },
-    secretBox: createSecretBox([config.secret]),
-    lifecycle: new EventEmitter(),
-    signals: new EventEmitter(),
-    outbound: createOutbound({ ...config.webhooks, userAgent: 'Stoa/test' }),
-    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
-    ownsApplication: (_db, organizationId, id) =>
-      Promise.resolve(organizationId === publisher && ['app_one', 'app_two'].includes(id)),
-  } as Partial<EventsContext> as EventsContext
-}
-
-export function createCaller(caller: Partial<Caller> = {}): Caller {
-  return {
-    kind: 'api-key',
-    credentialId: 'key_1',
-    userId: null,
-    organizationId: publisher,
-    locationId: null,
-    environment: 'production',
-    permissions: new Set(['webhooks:index', 'webhooks:create', 'webhooks:update', 'webhooks:delete']),
-    onlyApplicationId: null,
-    application: null,
-    ...caller,
-  }
-}
-
-/** An event with a payload that is hard to get over the wire unchanged. */
-export function chargeEvent(event: Partial<NewEvent> = {}): NewEvent {
-  const type = event.type ?? 'charge.created'
-  return {
-    type,
-    publisherId: publisher,
-    applicationId: application,
-    organizationId: 'org_merchant',
-    locationId: 'loc_1',
-    environment: 'production',
-    payload: {
-      type,
-      timestamp: '2026-01-01T00:00:00.000Z',
-      data: {
-        zuletzt: 'é 😀 \u2028 \ud800 \u0000 </script>',
-        chargeId: 'chg_1',
-        applicationId: application,
-        locationId: 'loc_1',
-        amount: '0.000001',
-        currency: 'USD',
-        // Refunds and charges alike; application events have other members.
-        ...(type.startsWith('application.') && { name: 'One', from: 'draft', to: 'available', reason: null }),
-      },
-    },
-    ...event,
-  }
+/** Ids of the events that arrived, sorted, repetitions included. */
+export function arrivedIds({ received }: Receiver): string[] {
+  return received.map(({ headers }) => String(headers['webhook-id'])).sort()
 }
 
 /** Waits until something is so; the test's own timeout ends it. */

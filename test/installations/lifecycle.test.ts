@@ -85,7 +85,7 @@ eachDatabase((database) => {
     it('is one installation when two come at once', async () => {
       const id = await world.application()
       const answers = await Promise.all([put(id), put(id), put(id)])
-      expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 201])
+      expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 200, 201])
       expect(await history(id)).toHaveLength(2)
     })
 
@@ -199,6 +199,17 @@ eachDatabase((database) => {
         'application-instance-disabled',
         'application-instance-enabled',
       ])
+    })
+
+    it('leaves no token alive that was made at the same moment', async () => {
+      const id = await world.application()
+      await put(id)
+      const asked = [ownerInstance(id), ownerInstance(id), post(id, 'disable'), ownerInstance(id), ownerInstance(id)]
+      const tokens = (await Promise.all(asked)).map(({ body }) => body.token as string | undefined)
+      for (const token of tokens.filter((each) => each !== undefined)) {
+        expect((await world.request('GET', at(id, '/configuration'), { token })).status).toBe(401)
+      }
+      expect((await get(id)).body.status).toBe('disabled')
     })
 
     it('refuses what makes no sense in the present state', async () => {
@@ -315,6 +326,7 @@ eachDatabase((database) => {
       await world.request('DELETE', at(id), as(world.merchant.token))
       expect((await get(id)).body).toMatchObject({ status: 'disabling', statusReason: 'uninstalled' })
       expect((await world.request('DELETE', at(id), as(world.merchant.token))).status).toBe(404)
+      expect((await post(id, 'enable')).status).toBe(404)
       await world.delivered((await world.events(id)).at(-1)!)
       expect((await get(id)).status).toBe(404)
       expect(await history(id)).toHaveLength(4)

@@ -1,3 +1,4 @@
+import { demoLogo } from '@stoa/core/testing'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { EventEmitter } from 'eventemitter3'
@@ -26,7 +27,7 @@ import {
   type ApplicationsContext,
 } from '../../core/src/applications/index.ts'
 import { parseConfig } from '../../core/src/config.ts'
-import type { Environment, LifecycleEvents } from '../../core/src/context.ts'
+import { LifecycleEmitter, type Environment, type LifecycleEvents } from '../../core/src/context.ts'
 import { inTransaction, migrate, openDatabase } from '../../core/src/database/index.ts'
 import { eventsOperations, type StoredEvent } from '../../core/src/events/index.ts'
 import { createRateLimit, mountOperations, permission, type Role } from '../../core/src/http/index.ts'
@@ -39,7 +40,6 @@ import {
 } from '../../core/src/installations/index.ts'
 import { createSecretBox, nowIso } from '../../core/src/kernel/index.ts'
 import { createOutbound } from '../../core/src/outbound/index.ts'
-import { demoLogo } from '../../core/src/testing/demo-logo.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import type { Answer, CallOptions } from '../support/host.ts'
 
@@ -54,7 +54,7 @@ export async function openWorld(database: TestDatabase) {
   const { knex: db, dialect } = connection
   let time = Date.parse('2026-03-01T12:00:00.000Z')
   const clock = { now: () => new Date(time) }
-  const config = parseConfig({ secret: 's'.repeat(40), mode: 'production', baseUrl: 'http://stoa.test' })
+  const config = parseConfig({ secret: 's'.repeat(40), mode: 'test', baseUrl: 'http://stoa.test' })
   const logs: object[] = []
   const logger = {
     debug() {},
@@ -70,7 +70,7 @@ export async function openWorld(database: TestDatabase) {
     logger,
     secretBox: createSecretBox([config.secret]),
     files: createDatabaseFiles(db, clock),
-    lifecycle: new EventEmitter<LifecycleEvents>(),
+    lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
     sessions: createSessions({ config, clock }),
     signIns: createRateLimit(clock),

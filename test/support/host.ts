@@ -1,13 +1,15 @@
 import { createTestHost, type TestHost } from '@stoa/core/testing'
 import type { HostConfig } from '@stoa/core'
 import { afterAll } from 'vitest'
+import './databases.ts'
 import type { TestDatabase } from './databases.ts'
 
 export interface Answer {
   status: number
   headers: Headers
   /** The parsed JSON, or the text, or undefined for an empty answer. */
-  body: any // eslint-disable-line -- tests look into bodies of every shape
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
+  body: any
 }
 
 export interface CallOptions {
@@ -21,18 +23,21 @@ export interface OpenedHost extends TestHost {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
 }
 
+const running = new Set<() => Promise<void>>()
+
+// Hooks run in reverse order, and databases.ts is loaded before this line, so hosts end before their databases are dropped.
+afterAll(() => Promise.all([...running].map((stop) => stop())), 60_000)
+
 /** The real host with the demo world on a fresh database of this kind; stopped after the test file. */
 export async function openHost(database: TestDatabase, options: Partial<HostConfig> = {}): Promise<OpenedHost> {
   const { url: databaseUrl, drop } = await database.create()
   const opened = await createTestHost({ database: databaseUrl, ...options })
-  let stopped = false
   const stop = async () => {
-    if (stopped) return
-    stopped = true
+    if (!running.delete(stop)) return
     await opened.stop()
     await drop()
   }
-  afterAll(stop)
+  running.add(stop)
   return { ...opened, stop, call: (method, path, callOptions) => call(opened.url, method, path, callOptions) }
 }
 

@@ -1,12 +1,10 @@
 import { createHost, type Environment, type HostConfig } from '@stoa/core'
 import { demoLogo, listenOn } from '@stoa/core/testing'
-import { afterAll } from 'vitest'
 import { openDatabase } from '../../core/src/database/index.ts'
 import { checkLedger } from '../../core/src/wallet/index.ts'
 import type { OpenedDatabase, TestDatabase } from '../support/databases.ts'
 import { call, type Answer, type CallOptions } from '../support/host.ts'
-
-export const hostConfig = { secret: 'a secret of at least thirty-two characters', mode: 'development' as const }
+import { hostConfig } from './host-config.ts'
 
 /**
  * A host over HTTP with a clock that tests move, a publisher with an application that has a fixed meter of 0.5 and a dynamic
@@ -21,12 +19,21 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
   const server = await listenOn(host)
   const connection = await openDatabase(opened.url)
   const db = connection.knex
-  afterAll(async () => {
+  let isServing = true
+  async function stopHost(): Promise<void> {
+    if (!isServing) return
+    isServing = false
     await server.close()
     await host.stop()
+  }
+  let isOpen = true
+  async function close(): Promise<void> {
+    if (!isOpen) return
+    isOpen = false
+    await stopHost()
     await connection.close()
     await opened.drop()
-  })
+  }
 
   const request = (method: string, path: string, callOptions?: CallOptions): Promise<Answer> =>
     call(server.url, method, path, callOptions)
@@ -150,6 +157,9 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
 
   return {
     host,
+    close,
+    /** Leaves the database, for tests that bring a host of their own. */
+    stopHost,
     opened: opened as OpenedDatabase,
     url: server.url,
     db,

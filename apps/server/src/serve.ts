@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Server } from 'node:http'
 import express from 'express'
-import type { Environment } from './environment.ts'
+import { EnvironmentProblem, type Environment } from './environment.ts'
 import { openHost } from './open-host.ts'
 
 /** Serves until SIGTERM or SIGINT, then finishes what is under way. A second signal ends it at once. */
@@ -12,7 +12,11 @@ export async function serve(environment: Environment): Promise<void> {
   app.set('trust proxy', environment.options.trustProxy ?? false)
   app.use(host.router, host.notFound)
 
-  const server = await listen(app, environment.port)
+  const server = await listen(app, environment.port).catch(async (error: NodeJS.ErrnoException) => {
+    await host.stop()
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new EnvironmentProblem(`Port ${environment.port} is taken; set PORT to another one.`)
+  })
   host.start()
   const { port } = server.address() as AddressInfo
   const { baseUrl = '' } = environment.options

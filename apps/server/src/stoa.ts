@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { migrateDatabase, StoaError, version } from '@stoa/core'
+import { DatabaseProblem, migrateDatabase, StoaError, version } from '@stoa/core'
 import { createKey, type KeyOptions } from './create-key.ts'
 import { examine } from './doctor.ts'
 import { EnvironmentProblem, readEnvironment, variables } from './environment.ts'
@@ -56,8 +56,9 @@ program
 try {
   await program.parseAsync()
 } catch (error) {
-  // What a person can mend is told in a sentence; anything else is a bug and keeps its stack.
-  const expected = error instanceof EnvironmentProblem || error instanceof StoaError || (error as { code?: unknown }).code !== undefined
-  console.error(expected ? `stoa: ${(error as Error).message}` : error)
+  // What a person can mend is told in a sentence; what has neither a code nor one of our names is a bug and keeps its stack.
+  const expected = error instanceof EnvironmentProblem || error instanceof StoaError || error instanceof DatabaseProblem
+  const coded = (error as { code?: unknown }).code !== undefined
+  console.error(expected || coded ? `stoa: ${(error as Error).message}` : error)
   process.exitCode = 1
 }

@@ -23,8 +23,14 @@ export async function createApiKey(
   caller: Caller,
   input: NewApiKey,
 ): Promise<{ key: ApiKey; secret: string }> {
-  const role = caller.userId === null ? null : ((await findMembership(db, caller.organizationId, caller.userId))?.role ?? null)
+  const role =
+    caller.userId === null ? null : ((await findMembership(db, caller.organizationId, caller.userId))?.role ?? null)
   assertGrantable(ctx, input.permissions, caller.permissions, role)
+  if (caller.kind !== 'user' && input.environment !== caller.environment) {
+    throw new StoaError('rights_exceeded', {
+      message: `A key for ${caller.environment} cannot make one for ${input.environment}.`,
+    })
+  }
   return saveApiKey(ctx, db, { ...input, organizationId: caller.organizationId, createdBy: caller.userId })
 }
 
@@ -35,9 +41,9 @@ export async function saveApiKey(
   input: NewApiKey & { organizationId: string; createdBy: string | null },
 ): Promise<{ key: ApiKey; secret: string }> {
   assertKnown(ctx, input.permissions)
-  if (input.expiresTime !== null && input.expiresTime <= nowIso(ctx.clock)) {
+  const expiresTime = input.expiresTime === null ? null : utcOf(input.expiresTime)
+  if (expiresTime !== null && expiresTime <= nowIso(ctx.clock))
     throw invalidField('expiresTime', 'must lie in the future')
-  }
   const secret = mintToken('ak')
   const key: ApiKey = {
     id: newId('key'),
@@ -49,7 +55,7 @@ export async function saveApiKey(
     permissions: input.permissions,
     environment: input.environment,
     createdTime: nowIso(ctx.clock),
-    expiresTime: input.expiresTime,
+    expiresTime,
     revokedTime: null,
     lastUsedTime: null,
   }
@@ -57,8 +63,19 @@ export async function saveApiKey(
   return { key, secret }
 }
 
+// Times are compared as text, so they must all have the one form.
+function utcOf(time: string): string {
+  const date = new Date(time)
+  if (Number.isNaN(date.getTime())) throw invalidField('expiresTime', 'is not a time that exists')
+  return date.toISOString()
+}
+
 /** Ends a key for good. Ending it twice is no error. */
-export async function revokeApiKey(ctx: AccessContext, db: Db, { id, ...owner }: ApiKeyOwner & { id: string }): Promise<ApiKey> {
+export async function revokeApiKey(
+  ctx: AccessContext,
+  db: Db,
+  { id, ...owner }: ApiKeyOwner & { id: string },
+): Promise<ApiKey> {
   const key = await findApiKey(db, id, owner)
   if (!key) throw new StoaError('not_found')
   await markApiKeyRevoked(db, id, nowIso(ctx.clock))
@@ -71,7 +88,10 @@ function assertKnown(ctx: AccessContext, names: string[]): void {
   if (unknown.length === 0) return
   throw new StoaError('unknown_permission', {
     message: `Unknown permission ${unknown.join(', ')}; GET /permissions lists those this host knows.`,
-    invalidFields: unknown.map((name) => ({ field: `permissions.${names.indexOf(name)}`, message: `${name} is not known` })),
+    invalidFields: unknown.map((name) => ({
+      field: `permissions.${names.indexOf(name)}`,
+      message: `${name} is not known`,
+    })),
   })
 }
 
@@ -84,6 +104,8 @@ function assertGrantable(ctx: AccessContext, names: string[], own: ReadonlySet<s
     return (name.endsWith('*') ? covered.filter((each) => ofRole.has(each)) : covered).filter((each) => !own.has(each))
   })
   if (excess.length > 0) {
-    throw new StoaError('rights_exceeded', { message: `You cannot grant ${[...new Set(excess)].slice(0, 5).join(', ')}: you lack it yourself.` })
+    throw new StoaError('rights_exceeded', {
+      message: `You cannot grant ${[...new Set(excess)].slice(0, 5).join(', ')}: you lack it yourself.`,
+    })
   }
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { findLocation, findMembership, listMemberships } from '../accounts/index.ts'
+import { findLocation, findMembership, isSessionToken, listMemberships } from '../accounts/index.ts'
 import { environments, type Environment } from '../context.ts'
 import type { Authenticate, Caller, CredentialRequest, Role } from '../http/index.ts'
 import { hashToken, isoIn, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
@@ -24,8 +24,12 @@ const lastUsedSeconds = 60
  */
 export function createAuthenticate(ctx: AccessContext): Authenticate {
   const callers = new LRUCache<string, { verified: Verified; until: number }>({ max: mostCallers })
+  let generation = 0
   const mirror = createIdentityMirror(ctx)
-  ctx.signals.on('credentials-changed', () => callers.clear())
+  ctx.signals.on('credentials-changed', () => {
+    generation++
+    callers.clear()
+  })
 
   return async ({ headers, scope }) => {
     const credential = credentialOf(headers)
@@ -43,16 +47,19 @@ export function createAuthenticate(ctx: AccessContext): Authenticate {
       assertAlive(known.verified, now)
       return known.verified.caller
     }
+    const before = generation
     const verified = await verify(ctx, credential, scope, environment)
-    callers.set(key, { verified, until: now.getTime() + ctx.config.tokens.cacheMilliseconds })
+    // What changed while this one was being read may be what it has just read.
+    if (generation === before)
+      callers.set(key, { verified, until: now.getTime() + ctx.config.tokens.cacheMilliseconds })
     return verified.caller
   }
 }
 
 /** A Bearer that is present decides, also when it is wrong: there is no falling back to a key beside it. */
 function credentialOf(headers: Headers): string | null {
-  const bearer = /^Bearer +(.*)$/i.exec(single(headers.authorization) ?? '')
-  if (bearer) return bearer[1]!.trim()
+  const bearer = /^Bearer(?:\s+(.*))?$/is.exec(single(headers.authorization) ?? '')
+  if (bearer) return bearer[1] ?? ''
   return single(headers['reb-apikey']) ?? single(headers['x-api-key']) ?? null
 }
 
@@ -67,7 +74,12 @@ function environmentOf(headers: Headers): Environment | null {
   return environment
 }
 
-async function verify(ctx: AccessContext, credential: string, scope: Scope, environment: Environment | null): Promise<Verified> {
+async function verify(
+  ctx: AccessContext,
+  credential: string,
+  scope: Scope,
+  environment: Environment | null,
+): Promise<Verified> {
   switch (tokenKind(credential)) {
     case 'ak':
       return verifyApiKey(ctx, credential, scope, environment)
@@ -80,7 +92,12 @@ async function verify(ctx: AccessContext, credential: string, scope: Scope, envi
   }
 }
 
-async function verifyApiKey(ctx: AccessContext, secret: string, scope: Scope, environment: Environment | null): Promise<Verified> {
+async function verifyApiKey(
+  ctx: AccessContext,
+  secret: string,
+  scope: Scope,
+  environment: Environment | null,
+): Promise<Verified> {
   const { db, clock } = ctx
   const key = await findApiKeyByHash(db, hashToken(secret))
   if (!key) throw new StoaError('invalid_token')
@@ -88,10 +105,13 @@ async function verifyApiKey(ctx: AccessContext, secret: string, scope: Scope, en
   if (key.expiresTime !== null && key.expiresTime <= nowIso(clock)) throw new StoaError('expired_token')
   assertEnvironment(environment, key.environment)
   const locationId = await chosenLocation(ctx, scope, key.organizationId)
-  const role = key.createdBy === null ? null : ((await findMembership(db, key.organizationId, key.createdBy))?.role ?? null)
+  const role =
+    key.createdBy === null ? null : ((await findMembership(db, key.organizationId, key.createdBy))?.role ?? null)
   if (key.lastUsedTime === null || key.lastUsedTime < isoIn(clock, -lastUsedSeconds)) {
     // Not worth failing a request for: the database may be read-only.
-    await markApiKeyUsed(db, key.id, nowIso(clock)).catch((err: unknown) => ctx.logger.warn({ err }, 'last use of a key not recorded'))
+    await markApiKeyUsed(db, key.id, nowIso(clock)).catch((err: unknown) =>
+      ctx.logger.warn({ err }, 'last use of a key not recorded'),
+    )
   }
   return {
     expiresTime: key.expiresTime,
@@ -113,7 +133,9 @@ async function verifyApiKey(ctx: AccessContext, secret: string, scope: Scope, en
 function rightsOfKey(ctx: AccessContext, key: ApiKey, role: Role | null): ReadonlySet<string> {
   if (role === null) return new Set()
   const ofRole = ctx.catalogue.ofRole(role)
-  return new Set(ctx.catalogue.resolve(key.permissions).names.filter((name) => ofRole.has(name)))
+  const names = ctx.catalogue.resolve(key.permissions).names.filter((name) => ofRole.has(name))
+  // An application's own key gets only what is limited to that application wherever it is used.
+  return new Set(key.applicationId === null ? names : names.filter((name) => ctx.catalogue.find(name)?.ownKeys))
 }
 
 async function verifyInstallationToken(
@@ -140,15 +162,29 @@ async function verifyInstallationToken(
       environment: token.environment,
       permissions: new Set(ctx.catalogue.resolve(token.permissions).names),
       onlyApplicationId: null,
-      application: { applicationId: token.applicationId, installationId: token.installationId, rateLimit: token.rateLimit },
+      application: {
+        applicationId: token.applicationId,
+        installationId: token.installationId,
+        rateLimit: token.rateLimit,
+      },
     },
   }
 }
 
-async function verifySession(ctx: AccessContext, token: string, scope: Scope, environment: Environment | null): Promise<Verified> {
+async function verifySession(
+  ctx: AccessContext,
+  token: string,
+  scope: Scope,
+  environment: Environment | null,
+): Promise<Verified> {
   const session = await ctx.sessions.verify(ctx.db, token)
   const memberships = await listMemberships(ctx.db, session.userId)
-  const caller = await callerOfUser(ctx, { credentialId: session.id, userId: session.userId, memberships }, scope, environment)
+  const caller = await callerOfUser(
+    ctx,
+    { credentialId: session.id, userId: session.userId, memberships },
+    scope,
+    environment,
+  )
   return { expiresTime: session.expiresTime, caller }
 }
 
@@ -158,14 +194,21 @@ interface SignedIn {
   memberships: { organizationId: string; role: Role }[]
 }
 
-async function callerOfUser(ctx: AccessContext, user: SignedIn, scope: Scope, environment: Environment | null): Promise<Caller> {
+async function callerOfUser(
+  ctx: AccessContext,
+  user: SignedIn,
+  scope: Scope,
+  environment: Environment | null,
+): Promise<Caller> {
   const membership =
     scope.organizationId === null
       ? user.memberships[0]
       : user.memberships.find(({ organizationId }) => organizationId === scope.organizationId)
   if (!membership) {
     if (scope.organizationId !== null) throw new StoaError('not_found')
-    throw new StoaError('missing_permission', { message: 'You do not belong to an organization yet; ask its owner to add you.' })
+    throw new StoaError('missing_permission', {
+      message: 'You do not belong to an organization yet; ask its owner to add you.',
+    })
   }
   return {
     kind: 'user',
@@ -191,7 +234,9 @@ async function chosenLocation(ctx: AccessContext, scope: Scope, organizationId: 
 
 function assertEnvironment(asked: Environment | null, own: Environment): void {
   if (asked !== null && asked !== own) {
-    throw new StoaError('tenant_mismatch', { message: `X-Environment asks for ${asked}, but the credential is for ${own}.` })
+    throw new StoaError('tenant_mismatch', {
+      message: `X-Environment asks for ${asked}, but the credential is for ${own}.`,
+    })
   }
 }
 
@@ -199,9 +244,9 @@ function assertAlive(verified: Verified, now: Date): void {
   if (verified.expiresTime !== null && verified.expiresTime <= now.toISOString()) throw new StoaError('expired_token')
 }
 
-/** Neither one of our opaque tokens nor shaped like our JWT: possibly a token of the embedder's own. */
+/** Neither one of our opaque tokens nor a JWT that says it is ours: possibly a token of the embedder's own. */
 function isForeign(credential: string): boolean {
-  return !credential.startsWith('stoa_') && credential.split('.').length !== 3
+  return !credential.startsWith('stoa_') && !isSessionToken(credential)
 }
 
 function single(value: string | string[] | undefined): string | undefined {

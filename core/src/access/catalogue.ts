@@ -22,20 +22,34 @@ export interface Catalogue {
 }
 
 /** Rights that let a credential make others: never part of `*`, so that a leaked key cannot outlive its own revocation. */
-const beyondWildcard = new Set(['api-keys:create', 'api-keys:delete', 'members:manage'])
+const beyondWildcard = new Set([
+  'api-keys:create',
+  'api-keys:delete',
+  'application-keys:create',
+  'application-keys:delete',
+  'members:manage',
+])
 
 export function createCatalogue(): Catalogue {
   const permissions = new Map<string, Permission>()
   const byAlias = new Map<string, Set<string>>()
-  const roles = new Map<Role, Set<string>>()
+  let roles = new Map<Role, Set<string>>()
 
   function add(list: Permission[]): void {
     for (const permission of list) {
       const known = permissions.get(permission.name)
       // The embedder's resources may be named before the operations that serve them exist; the operation's word then counts.
-      permissions.set(permission.name, known ? { ...known, ...permission, aliases: [...new Set([...known.aliases, ...permission.aliases])] } : permission)
+      permissions.set(
+        permission.name,
+        known
+          ? { ...known, ...permission, aliases: [...new Set([...known.aliases, ...permission.aliases])] }
+          : permission,
+      )
       for (const alias of permission.aliases) byAlias.set(alias, (byAlias.get(alias) ?? new Set()).add(permission.name))
-      for (const role of permission.roles) roles.set(role, (roles.get(role) ?? new Set()).add(permission.name))
+    }
+    roles = new Map()
+    for (const { name, roles: holders } of permissions.values()) {
+      for (const role of holders) roles.set(role, (roles.get(role) ?? new Set()).add(name))
     }
   }
 

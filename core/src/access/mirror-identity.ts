@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { findOrganization, replaceMemberships, saveUser } from '../accounts/index.ts'
-import { inTransaction } from '../database/index.ts'
-import { nowIso, type Identity } from '../kernel/index.ts'
+import { inTransaction, isUniqueViolation, type Db } from '../database/index.ts'
+import { nowIso, StoaError, type Identity } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
 
 /**
@@ -14,11 +14,15 @@ export function createIdentityMirror(ctx: AccessContext): (identity: Identity) =
     const fingerprint = JSON.stringify(identity)
     if (seen.get(identity.userId) === fingerprint) return identity
     await inTransaction(ctx.db, async (trx) => {
-      await saveUser(trx, { id: identity.userId, email: identity.email, name: identity.name }, nowIso(ctx.clock))
+      await savePerson(trx, identity, nowIso(ctx.clock))
       const known = []
       for (const membership of identity.memberships) {
         if (await findOrganization(trx, membership.organizationId)) known.push(membership)
-        else ctx.logger.warn({ organizationId: membership.organizationId }, 'the identity port named an unknown organization')
+        else
+          ctx.logger.warn(
+            { organizationId: membership.organizationId },
+            'the identity port named an unknown organization',
+          )
       }
       await replaceMemberships(trx, identity.userId, known, nowIso(ctx.clock))
       identity = { ...identity, memberships: known }
@@ -26,5 +30,17 @@ export function createIdentityMirror(ctx: AccessContext): (identity: Identity) =
     // An organization that was missing may be created later, so only a complete answer is remembered.
     if (JSON.stringify(identity) === fingerprint) seen.set(identity.userId, fingerprint)
     return identity
+  }
+}
+
+async function savePerson(db: Db, { userId, email, name }: Identity, now: string): Promise<void> {
+  try {
+    await saveUser(db, { id: userId, email, name }, now)
+  } catch (cause) {
+    if (!isUniqueViolation(cause)) throw cause
+    throw new StoaError('email_taken', {
+      message: `The account ${userId} has the e-mail address of another account of this host; create people under one id.`,
+      cause,
+    })
   }
 }

@@ -82,7 +82,11 @@ export function accessOperations(ctx: AccessContext): Operation[] {
       query: Type.Object(PageQuery),
       responses: { 200: Type.Array(ApiKeyShape) },
       handler: async ({ caller, db, query }) => {
-        const { items, total } = await listApiKeys(db, { organizationId: caller.organizationId, applicationId: null }, query)
+        const { items, total } = await listApiKeys(
+          db,
+          { organizationId: caller.organizationId, applicationId: null },
+          query,
+        )
         return pagedReply({ items: items.map(apiKeyShape), total }, query)
       },
     }),
@@ -107,7 +111,11 @@ export function accessOperations(ctx: AccessContext): Operation[] {
           expiresTime: body.expiresTime ?? null,
           applicationId: null,
         })
-        return reply(201, { ...apiKeyShape(key), secretKey: secret }, { Location: `${ctx.config.baseUrl}/api-keys/${key.id}` })
+        return reply(
+          201,
+          { ...apiKeyShape(key), secretKey: secret },
+          { Location: `${ctx.config.baseUrl}/api-keys/${key.id}` },
+        )
       },
     }),
     defineOperation({

@@ -19,7 +19,8 @@ const resources: [resource: string, people: string, singular: string][] = [
   ['services', 'services', 'Service'],
 ]
 
-const read = (name: string, sentence: string, aliases: string[]) => permission(name, sentence, { roles: readers, applications: true, aliases })
+const read = (name: string, sentence: string, aliases: string[]) =>
+  permission(name, sentence, { roles: readers, applications: true, aliases })
 const write = (name: string, sentence: string, aliases: string[]) =>
   permission(name, sentence, { roles: writers, applications: true, risk: 'high', aliases })
 
@@ -36,8 +37,11 @@ export const platformPermissions: Permission[] = [
   write('coupons:redeem', 'redeem coupons', ['PostCouponRedemption']),
   write('payouts:store', 'pay money out', ['PostPayout']),
   write('gateway-accounts:downtime', 'schedule downtimes of payment gateways', ['PostGatewayAccountDowntimeSchedule']),
-  write('service-credentials:store', 'store credentials for other services', ['PostServiceCredential', 'PostWebhookCredentialHash']),
-  read('webhooks:show', 'read webhooks', ['GetWebhook']),
-  write('webhooks:store', 'create webhooks', ['PostWebhook']),
-  write('webhooks:update', 'change webhooks', ['PutWebhook']),
+  write('service-credentials:store', 'store credentials for other services', [
+    'PostServiceCredential',
+    'PostWebhookCredentialHash',
+  ]),
+  read('merchant-webhooks:show', 'read webhooks', ['GetWebhook']),
+  write('merchant-webhooks:store', 'create webhooks', ['PostWebhook']),
+  write('merchant-webhooks:update', 'change webhooks', ['PutWebhook']),
 ]

@@ -135,7 +135,9 @@ export async function findInstallationToken(db: Db, tokenHash: string): Promise<
 }
 
 export async function markInstallationTokensRevoked(db: Db, installationId: string, now: string): Promise<void> {
-  await db('stoa_installation_tokens').where({ installation_id: installationId, revoked_time: null }).update({ revoked_time: now })
+  await db('stoa_installation_tokens')
+    .where({ installation_id: installationId, revoked_time: null })
+    .update({ revoked_time: now })
 }
 
 /** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
-import { afterCommit, isUniqueViolation, type Db } from '../database/index.ts'
+import { afterCommit, inTransaction, isUniqueViolation, type Db } from '../database/index.ts'
 import type { Caller, RateLimit, Role } from '../http/index.ts'
-import { newId, nowIso, StoaError } from '../kernel/index.ts'
+import { idMaxLength, idPattern, invalidField, newId, nowIso, StoaError } from '../kernel/index.ts'
 import { hashPassword, verifyPassword } from './passwords.ts'
 import type { Sessions } from './sessions.ts'
 import {
@@ -14,6 +14,7 @@ import {
   insertLocation,
   insertOrganization,
   insertUser,
+  lockOrganization,
   normaliseEmail,
   saveMembership,
   updateLocation,
@@ -45,14 +46,19 @@ export async function signOut(ctx: AccountsContext, db: Db, sessionId: string): 
 }
 
 export interface NewUser {
+  /** An embedder's own id, when the person exists on their side: the `userId` that their identity port will name. */
+  id?: string
   email: string
   name: string
   password?: string
 }
 
 export async function createUser(ctx: Context, db: Db, input: NewUser): Promise<User> {
-  const user = { id: newId('usr'), email: normaliseEmail(input.email), name: input.name }
-  const passwordHash = input.password === undefined ? null : await hashPassword(input.password)
+  return saveNewUser(ctx, db, input, input.password === undefined ? null : await hashPassword(input.password))
+}
+
+async function saveNewUser(ctx: Context, db: Db, input: NewUser, passwordHash: string | null): Promise<User> {
+  const user = { id: ownId(input.id) ?? newId('usr'), email: normaliseEmail(input.email), name: input.name }
   try {
     await insertUser(db, { ...user, passwordHash, createdTime: nowIso(ctx.clock) })
   } catch (error) {
@@ -60,6 +66,15 @@ export async function createUser(ctx: Context, db: Db, input: NewUser): Promise<
     throw error
   }
   return user
+}
+
+const idShape = new RegExp(idPattern)
+
+function ownId(id: string | undefined): string | undefined {
+  if (id !== undefined && (id.length > idMaxLength || !idShape.test(id))) {
+    throw invalidField('id', `must match ${idPattern} and have at most ${idMaxLength} characters`)
+  }
+  return id
 }
 
 export interface NewOrganization {
@@ -73,7 +88,7 @@ export interface NewOrganization {
 export async function createOrganization(ctx: Context, db: Db, ownerId: string, input: NewOrganization): Promise<Organization> {
   const now = nowIso(ctx.clock)
   const organization = {
-    id: input.id ?? newId('org'),
+    id: ownId(input.id) ?? newId('org'),
     name: input.name,
     email: input.email ?? null,
     createdTime: now,
@@ -98,7 +113,7 @@ export interface NewLocation {
 export async function createLocation(ctx: Context, db: Db, organizationId: string, input: NewLocation): Promise<Location> {
   const now = nowIso(ctx.clock)
   const location = {
-    id: input.id ?? newId('loc'),
+    id: ownId(input.id) ?? newId('loc'),
     organizationId,
     name: input.name,
     address: input.address ?? null,
@@ -132,19 +147,27 @@ export interface NewMember extends NewUser {
   role: Role
 }
 
-/** Adds a person to the caller's organization; creates the account when the e-mail address is new. */
-export async function addMember(ctx: Context, db: Db, caller: Caller, input: NewMember): Promise<User & { role: Role }> {
-  await assertMayGrant(db, caller, input.role)
-  const known = await findUserByEmail(db, input.email)
-  if (known && (await findMembership(db, caller.organizationId, known.id))) {
-    throw new StoaError('email_taken', { message: 'This person is a member already; change the role instead.' })
-  }
-  const user = known ?? (await createUser(ctx, db, input))
-  await saveMembership(db, { organizationId: caller.organizationId, userId: user.id, role: input.role }, nowIso(ctx.clock))
-  return { id: user.id, email: user.email, name: user.name, role: input.role }
+/**
+ * Adds a person to the caller's organization; creates the account when the e-mail address is new. Opens its own transaction,
+ * because a password takes a while to hash and SQLite has one writer.
+ */
+export async function addMember(ctx: Context, caller: Caller, input: NewMember): Promise<User & { role: Role }> {
+  const passwordHash = input.password === undefined ? null : await hashPassword(input.password)
+  return inTransaction(ctx.db, async (trx) => {
+    await assertMayGrant(trx, caller, input.role)
+    const known = await findUserByEmail(trx, input.email)
+    if (known && (await findMembership(trx, caller.organizationId, known.id))) {
+      throw new StoaError('email_taken', { message: 'This person is a member already; change the role instead.' })
+    }
+    const user = known ?? (await saveNewUser(ctx, trx, input, passwordHash))
+    const membership = { organizationId: caller.organizationId, userId: user.id, role: input.role }
+    await saveMembership(trx, membership, nowIso(ctx.clock))
+    return { id: user.id, email: user.email, name: user.name, role: input.role }
+  })
 }
 
 export async function changeMemberRole(ctx: Context, db: Db, caller: Caller, userId: string, role: Role): Promise<void> {
+  await lockOrganization(db, ctx.dialect, caller.organizationId)
   const membership = await findMembership(db, caller.organizationId, userId)
   if (!membership) throw new StoaError('not_found')
   await assertMayGrant(db, caller, role)
@@ -155,6 +178,7 @@ export async function changeMemberRole(ctx: Context, db: Db, caller: Caller, use
 }
 
 export async function removeMember(ctx: Context, db: Db, caller: Caller, userId: string): Promise<void> {
+  await lockOrganization(db, ctx.dialect, caller.organizationId)
   const membership = await findMembership(db, caller.organizationId, userId)
   if (!membership) throw new StoaError('not_found')
   await assertMayGrant(db, caller, membership.role)

@@ -10,7 +10,7 @@ export {
 } from './accounts.ts'
 export { accountsOperations } from './operations.ts'
 export { hashPassword } from './passwords.ts'
-export { createSessions, type Session, type Sessions } from './sessions.ts'
+export { createSessions, isSessionToken, type Session, type Sessions } from './sessions.ts'
 export {
   findLocation,
   findMembership,

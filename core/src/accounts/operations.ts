@@ -67,6 +67,8 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       body: Strict({ email: Type.String({ maxLength: 254 }), password: Type.String({ maxLength: 200 }) }),
       responses: { 201: Type.Object({ token: Type.String(), expiresTime: Time(), user: User }) },
       errors: ['invalid_credentials', 'rate_limited'],
+      // A password takes a while to check, and SQLite has one connection.
+      transaction: false,
       handler: ({ body, db }) => signIn(ctx, db, body),
     }),
     defineOperation({
@@ -134,6 +136,7 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       id: 'getOrganization',
       method: 'GET',
       path: '/organizations/:id',
+      scopeParameter: 'id',
       surface,
       tag,
       summary: 'See the organization the credential acts in',
@@ -150,6 +153,7 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       id: 'updateOrganization',
       method: 'PATCH',
       path: '/organizations/:id',
+      scopeParameter: 'id',
       surface,
       tag,
       summary: 'Change the organization’s name or e-mail address',
@@ -246,7 +250,8 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       body: Strict({ email: Email, name: Name, role: OneOf(roles), password: Type.Optional(Password) }),
       responses: { 201: Member },
       errors: ['email_taken', 'rights_exceeded'],
-      handler: ({ caller, db, body }) => addMember(ctx, db, caller, body),
+      transaction: false,
+      handler: ({ caller, body }) => addMember(ctx, caller, body),
     }),
     defineOperation({
       id: 'updateMember',

@@ -1,4 +1,4 @@
-import { iso, maybeText, text, type Db, type Row } from '../database/index.ts'
+import { iso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
 import type { Paged, Page, Role } from '../http/index.ts'
 
 export interface User {
@@ -172,6 +172,11 @@ export async function replaceMemberships(
 
 export async function deleteMembership(db: Db, organizationId: string, userId: string): Promise<void> {
   await db('stoa_memberships').where({ organization_id: organizationId, user_id: userId }).delete()
+}
+
+/** Changes of who belongs to an organization wait for each other, so that two owners cannot both leave it at once. */
+export async function lockOrganization(db: Db, dialect: Dialect, id: string): Promise<void> {
+  if (dialect.rowLocks) await db('stoa_organizations').where({ id }).forUpdate().select('id')
 }
 
 export async function countOwners(db: Db, organizationId: string): Promise<number> {

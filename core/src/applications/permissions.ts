@@ -4,23 +4,30 @@ const authors: Role[] = ['owner', 'admin', 'author']
 const everyone: Role[] = [...roles]
 const operators: Role[] = ['operator']
 
-export const listStore = permission('applications:index', 'list the applications of the store', { roles: everyone })
-export const showApplication = permission('applications:show', 'see an application', { roles: everyone })
+export const listStore = permission('applications:index', 'list the applications of the store', {
+  roles: everyone,
+  ownKeys: true,
+})
+export const showApplication = permission('applications:show', 'see an application', { roles: everyone, ownKeys: true })
 export const createApplication = permission('applications:create', 'register applications', {
   roles: authors,
   risk: 'medium',
+  ownKeys: true,
 })
 export const updateApplicationPermission = permission('applications:update', 'change applications', {
   roles: authors,
   risk: 'medium',
+  ownKeys: true,
 })
 export const deleteApplicationPermission = permission('applications:delete', 'delete applications', {
   roles: authors,
   risk: 'high',
+  ownKeys: true,
 })
 export const submitApplicationPermission = permission('applications:submit', 'submit applications for review', {
   roles: authors,
   risk: 'medium',
+  ownKeys: true,
 })
 export const reviewApplications = permission(
   'applications:review',
@@ -29,21 +36,26 @@ export const reviewApplications = permission(
 )
 export const showHistory = permission('applications:history', 'see how an application came to its present state', {
   roles: [...authors, 'operator'],
+  ownKeys: true,
 })
 export const rotateSecret = permission('applications:rotate-secret', 'replace the client secret of an application', {
   roles: authors,
   risk: 'high',
+  ownKeys: true,
 })
 export const listKeys = permission('application-keys:index', 'see which API keys an application has', {
   roles: authors,
+  ownKeys: true,
 })
 export const createKey = permission('application-keys:create', 'create API keys for an application', {
   roles: authors,
   risk: 'high',
+  ownKeys: true,
 })
 export const revokeKey = permission('application-keys:delete', 'revoke API keys of an application', {
   roles: authors,
   risk: 'high',
+  ownKeys: true,
 })
-export const uploadFile = permission('files:create', 'upload logos', { roles: authors })
-export const showFile = permission('files:show', 'see uploaded logos', { roles: everyone })
+export const uploadFile = permission('files:create', 'upload logos', { roles: authors, ownKeys: true })
+export const showFile = permission('files:show', 'see uploaded logos', { roles: everyone, ownKeys: true })

@@ -32,7 +32,10 @@ export async function claimDue(db: Db, dialect: Dialect, claim: Claim): Promise<
     await trx(claim.table)
       .whereIn('id', ids)
       .update({ lease_token: leaseToken, lease_until: claim.leaseUntil, ...claim.set })
-    return (await trx(claim.table).whereIn('id', ids)) as Row[]
+    const claimed = (await trx(claim.table).whereIn('id', ids)) as (Row & { id: string })[]
+    // Databases give updated rows back in any order; the caller asked for one.
+    const place = new Map(ids.map((id, index) => [id, index]))
+    return claimed.sort((a, b) => place.get(a.id)! - place.get(b.id)!)
   })
   return { leaseToken, rows }
 }

@@ -1,6 +1,7 @@
 const sqliteUnavailable = /^SQLITE_(BUSY|LOCKED|READONLY|CANTOPEN|IOERR|FULL|NOTADB)/
-// Class 08: connection; 57: shutdown; 53: out of resources; 55P03: lock not available; 25006: read-only.
-const postgresUnavailable = /^(08|57|53)|^(55P03|25006)$/
+// Class 08: connection; 57: shutdown; 53: out of resources; 55P03: lock not available; 25006: read-only; 40001 and 40P01:
+// the loser of two transactions that got in each other's way.
+const postgresUnavailable = /^(08|57|53)|^(55P03|25006|40001|40P01)$/
 const networkUnavailable = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
 const unavailableText = /timeout exceeded when trying to connect|Timeout acquiring a connection|Connection terminated|Connection ended/i
 

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { columnsOf, type Columns } from './columns.ts'
 import type { Dialect } from './dialect.ts'
-import type { Database } from './open.ts'
+import { DatabaseProblem, type Database } from './open.ts'
 import { migrations } from './migrations/index.ts'
 
 export interface Migration {
@@ -56,7 +56,7 @@ async function compare(db: Knex, list: Migration[]): Promise<{ pending: Migratio
   const applied = new Set(((await db(table).select('name')) as { name: string }[]).map((row) => row.name))
   const unknown = [...applied].filter((name) => !list.some((migration) => migration.name === name))
   if (unknown.length > 0) {
-    throw new Error(`The database was migrated by a newer version of Stoa (${unknown.join(', ')}); run that version.`)
+    throw new DatabaseProblem(`The database was migrated by a newer version of Stoa (${unknown.join(', ')}); run that version.`)
   }
   return { pending: list.filter(({ name }) => !applied.has(name)) }
 }

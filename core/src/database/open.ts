@@ -4,6 +4,11 @@ import { dialects, type Dialect } from './dialect.ts'
 
 export type Db = Knex | Knex.Transaction
 
+/** A database that this program cannot or must not work with, in a sentence that says why. */
+export class DatabaseProblem extends Error {
+  override name = 'DatabaseProblem'
+}
+
 export interface Database {
   knex: Knex
   dialect: Dialect
@@ -21,11 +26,15 @@ export async function openDatabase(source: string | Knex): Promise<Database> {
   return openSqlite(source.replace(/^sqlite:/, ''))
 }
 
+// Otherwise the message of a failed query, which is logged, has its values in it: hashes, e-mail addresses, sealed secrets.
+const compileSqlOnError = false
+
 async function openSqlite(filename: string): Promise<Database> {
   const knex = knexModule({
     client: 'better-sqlite3',
     connection: { filename, options: { safeIntegers: true } } as Knex.BetterSqlite3ConnectionConfig,
     useNullAsDefault: true,
+    compileSqlOnError,
     acquireConnectionTimeout: 10_000,
     pool: {
       // One connection: SQLite has one writer, and a query that forgot its transaction waits here and is found by tests.
@@ -41,7 +50,12 @@ async function openSqlite(filename: string): Promise<Database> {
       },
     },
   })
-  await assertDurable(knex)
+  try {
+    await assertDurable(knex)
+  } catch (error) {
+    await knex.destroy()
+    throw error
+  }
   return { knex, dialect: dialects.sqlite, close: () => knex.destroy() }
 }
 
@@ -72,6 +86,7 @@ function prepareConnection(connection: BetterSqlite3.Database): void {
 function openPostgres(url: string): Promise<Database> {
   const knex = knexModule({
     client: 'pg',
+    compileSqlOnError,
     connection: { connectionString: url, connectionTimeoutMillis: 5000, application_name: 'stoa' },
     acquireConnectionTimeout: 8000,
     pool: { min: 0, max: 16 },
@@ -82,7 +97,7 @@ function openPostgres(url: string): Promise<Database> {
 async function lend(knex: Knex): Promise<Database> {
   const client = String((knex.client as { driverName?: string }).driverName)
   if (client === 'pg') return { knex, dialect: dialects.postgres, close: () => Promise.resolve() }
-  if (client !== 'better-sqlite3') throw new Error(`Stoa needs knex on better-sqlite3 or pg, not on ${client}.`)
+  if (client !== 'better-sqlite3') throw new DatabaseProblem(`Stoa needs knex on better-sqlite3 or pg, not on ${client}.`)
   await assertDurable(knex)
   return { knex, dialect: dialects.sqlite, close: () => Promise.resolve() }
 }
@@ -90,10 +105,10 @@ async function lend(knex: Knex): Promise<Database> {
 async function assertDurable(knex: Knex): Promise<void> {
   const rows = (await knex.raw('pragma synchronous')) as { synchronous: number | bigint }[]
   if (Number(rows[0]?.synchronous) < 2) {
-    throw new Error('SQLite must run with PRAGMA synchronous=FULL; set it in pool.afterCreate.')
+    throw new DatabaseProblem('SQLite must run with PRAGMA synchronous=FULL; set it in pool.afterCreate.')
   }
   const probe = (await knex.raw('select 9007199254740993 as n')) as { n: unknown }[]
   if (probe[0]?.n !== 9007199254740993n) {
-    throw new Error('SQLite must be opened with connection.options.safeIntegers = true; money would lose digits otherwise.')
+    throw new DatabaseProblem('SQLite must be opened with connection.options.safeIntegers = true; money would lose digits otherwise.')
   }
 }

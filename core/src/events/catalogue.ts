@@ -9,7 +9,9 @@ const ApplicationData = Type.Object({
   name: Type.String(),
   status: Type.String({ description: 'Status of the listing now.' }),
   reason: Nullable(Type.String()),
-  ofRevision: Type.Boolean({ description: 'Whether it concerns a change of a listing that stays in the store meanwhile.' }),
+  ofRevision: Type.Boolean({
+    description: 'Whether it concerns a change of a listing that stays in the store meanwhile.',
+  }),
 })
 
 const Decimal = () => Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'Decimal text.' })

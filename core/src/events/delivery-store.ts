@@ -93,12 +93,13 @@ export async function claimDeliveries(
     table,
     limit: wanted.reduce((sum, { most }) => sum + most, 0),
     leaseUntil: times.leaseUntil,
-    due: (query) =>
-      query
+    due: (query) => {
+      void query
         .whereRaw(`id in (${padded.map(() => branch).join(' union all ')})`, bindings)
         // Once more, because PostgreSQL looks again at a row another process has just taken, but not into the subquery.
         .whereRaw(`state = 'pending'`)
-        .where('next_time', '<=', times.now),
+        .where('next_time', '<=', times.now)
+    },
     // A leased delivery is one that is due again when the lease ends: one index serves both.
     set: { attempt: db.raw('attempt + 1'), next_time: times.leaseUntil },
   })

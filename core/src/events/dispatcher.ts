@@ -113,7 +113,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
 
   /** Not at every end, but when a portion can be taken again. */
   function ringIfRoom({ claimed }: Job<Load>): void {
-    if (hungry && lanes.allot([claimed.endpointId], 1).length > 0) alarm.ring()
+    if (hungry && lanes.isLow(claimed.endpointId)) alarm.ring()
   }
 
   /** A try must end within its lease, or another process makes it too. */

@@ -26,6 +26,8 @@ export interface LanesOptions {
 export interface Lanes<Load> {
   /** How many deliveries to take for each of these endpoints, in this order and `most` together; saturated ones are left out. */
   allot(endpointIds: string[], most: number): Wanted[]
+  /** Whether so little is left for an endpoint that it is worth taking more: in portions, not one by one. */
+  isLow(endpointId: string): boolean
   add(job: Job<Load>): void
   /**
    * The next job that may start, endpoints taking turns; null when none may. `end` is to be called with what came of it:
@@ -84,8 +86,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         if (left <= 0) break
         const lane = laneOf(endpointId)
         const slow = isSlow(lane)
-        // Twice the limit, so that the next ones are at hand while results are written; in portions, not one by one.
-        const ahead = held(lane) > lane.limit ? 0 : 2 * lane.limit - held(lane)
+        // Twice the limit, so that the next ones are at hand while results are written.
+        const ahead = 2 * lane.limit - held(lane)
         const room = Math.min(left, slow ? Math.min(lane.limit - held(lane), slowLeft) : ahead)
         if (room <= 0) continue
         left -= room
@@ -93,6 +95,10 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         wanted.push({ endpointId, most: room })
       }
       return wanted
+    },
+    isLow(endpointId) {
+      const lane = laneOf(endpointId)
+      return held(lane) <= (isSlow(lane) ? 0 : lane.limit)
     },
     add(job) {
       const { endpointId } = job.claimed

@@ -18,16 +18,23 @@ const writers = ['owner', 'admin', 'author'] as const
 const readEndpoints = permission('webhooks:index', 'see webhook endpoints and what was sent to them', {
   roles: [...readers],
   risk: 'medium',
+  ownKeys: true,
 })
 const createEndpoints = permission('webhooks:create', 'add addresses that events are sent to', {
   roles: [...writers],
   risk: 'high',
+  ownKeys: true,
 })
 const updateEndpoints = permission('webhooks:update', 'change and disable webhook endpoints', {
   roles: [...writers],
   risk: 'high',
+  ownKeys: true,
 })
-const deleteEndpoints = permission('webhooks:delete', 'delete webhook endpoints', { roles: [...writers], risk: 'high' })
+const deleteEndpoints = permission('webhooks:delete', 'delete webhook endpoints', {
+  roles: [...writers],
+  risk: 'high',
+  ownKeys: true,
+})
 
 const path = '/developers/webhooks/endpoints'
 const byId = Type.Object({ id: Id() })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import pRetry from 'p-retry'
 import { afterCommit, createGroupCommit, isDatabaseUnavailable } from '../database/index.ts'
@@ -18,6 +19,7 @@ import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
 
 const batchSize = 64
+const gatherMilliseconds = 5
 /** Together well under a lease: after that the delivery is somebody else's, and trying on is of no use. */
 const patience = { retries: 8, minTimeout: 100, factor: 2, maxTimeout: 5000 }
 
@@ -38,7 +40,17 @@ export function createRecorder(ctx: EventsContext): Recorder {
     },
   })
 
+  let gathering: Promise<void> | null = null
+  /** Results trickle in; the few milliseconds cost nobody anything, because the next try does not wait for them. */
+  const gather = () => {
+    gathering ??= sleep(gatherMilliseconds).then(() => {
+      gathering = null
+    })
+    return gathering
+  }
+
   async function record(result: Result): Promise<void> {
+    await gather()
     try {
       return await commit.submit(result)
     } catch (error) {

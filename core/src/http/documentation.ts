@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { Router } from 'express'
-import helmet from 'helmet'
 import type { Context } from '../context.ts'
 import { createOpenApi } from './openapi.ts'
+import { securityHeaders } from './mount.ts'
 import type { Operation } from './operation.ts'
 
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
@@ -17,7 +17,7 @@ export function documentationRouter(context: Context, operations: Operation[], v
   const { config } = context
   const document = JSON.stringify(createOpenApi(operations, config, version))
   const router = Router()
-  const headers = helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } })
+  const headers = securityHeaders(config)
 
   router.get('/openapi.json', headers, (_req, res) => {
     res.setHeader('Access-Control-Allow-Origin', '*')
@@ -33,7 +33,8 @@ export function documentationRouter(context: Context, operations: Operation[], v
   })
   for (const file of files) {
     router.get(`/api/documentation/${file}`, headers, (_req, res) => {
-      res.sendFile(join(assets, file), { maxAge: '1d' })
+      // By `root`, because a file whose own path has a hidden folder in it, as pnpm's have, is answered 404.
+      res.sendFile(file, { root: assets, maxAge: '1d' })
     })
   }
   return router
@@ -42,6 +43,7 @@ export function documentationRouter(context: Context, operations: Operation[], v
 const startScript = `SwaggerUIBundle({
   url: '../openapi.json',
   dom_id: '#documentation',
+  validatorUrl: null,
   deepLinking: true,
   docExpansion: 'none',
   persistAuthorization: true,

@@ -2,13 +2,22 @@ import { randomUUID } from 'node:crypto'
 import cors from 'cors'
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { inTransaction } from '../database/index.ts'
-import { createSchemaCompiler, StoaError, type SchemaCompiler, type TSchema, type Validator } from '../kernel/index.ts'
+import {
+  createSchemaCompiler,
+  idMaxLength,
+  idPattern,
+  StoaError,
+  type SchemaCompiler,
+  type TSchema,
+  type Validator,
+} from '../kernel/index.ts'
 import type { Authenticate, Caller } from './caller.ts'
 import { Reply, type Operation } from './operation.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
-import { readJson } from './read-body.ts'
+import { assertStorable, readJson } from './read-body.ts'
 import { renderError } from './render-error.ts'
 
 export interface MountOptions {
@@ -65,13 +74,20 @@ export function mountOperations({ context, authenticate, operations }: MountOpti
   }
 
   for (const [path, methods] of methodsByPath) {
-    const allow = [...methods, 'OPTIONS'].join(', ')
+    // Express answers HEAD by the GET handler.
+    const allow = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
     router.all(path, ...common, (req, res) => {
-      res.setHeader('Allow', allow)
+      res.setHeader('Allow', `${allow}, OPTIONS`)
       if (req.method === 'OPTIONS') return void res.status(204).end()
       renderError(new StoaError('method_not_allowed'), req, res, 'store', context.logger)
     })
   }
+  // A path of ours whose percent-encoding is broken: Express passes all handlers by that take no error.
+  const refuseBrokenPath: express.ErrorRequestHandler = (error, req, res, _next) => {
+    setRequestId(req, res)
+    renderError(error, req, res, 'store', context.logger)
+  }
+  router.use(refuseBrokenPath)
   return router
 }
 
@@ -99,9 +115,19 @@ function commonHandlers(context: Context): RequestHandler[] {
       setRequestId(req, res)
       next()
     },
-    helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+    securityHeaders(context.config),
     ...(origins.length > 0 ? [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })] : []),
   ]
+}
+
+/** helmet's headers. Those that force https stay out when the host is reached over http: they would lock its pages out. */
+export function securityHeaders({ baseUrl }: Pick<Config, 'baseUrl'>): RequestHandler {
+  const secure = baseUrl.startsWith('https:')
+  return helmet({
+    strictTransportSecurity: secure,
+    contentSecurityPolicy: { directives: secure ? {} : { upgradeInsecureRequests: null } },
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  })
 }
 
 function setRequestId(req: Request, res: Response): void {
@@ -127,14 +153,18 @@ function createPipeline(operation: Operation, { context, authenticate, schemas, 
 
   return async (req: Request, res: Response): Promise<void> => {
     const ip = req.ip ?? ''
-    const caller = operation.permission && (await authenticate({ headers: req.headers, ip, scope: scopeOf(req) }))
+    const caller =
+      operation.permission && (await authenticate({ headers: req.headers, ip, scope: scopeOf(operation, req) }))
     if (caller) {
       authorize(operation, caller)
-      const limit = caller.application?.rateLimit
-        ? rateLimit.take(caller.application.applicationId, caller.application.rateLimit, 1)
-        : rateLimit.take(caller.credentialId, config.rateLimit.requests, config.rateLimit.windowSeconds)
-      res.setHeader('X-RateLimit-Limit', String(limit.limit))
-      res.setHeader('X-RateLimit-Remaining', String(limit.remaining))
+      const perSecond = caller.application?.rateLimit ?? null
+      const limit = perSecond ?? config.rateLimit.requests
+      res.setHeader('X-RateLimit-Limit', String(limit))
+      const { remaining } =
+        perSecond === null
+          ? rateLimit.take(caller.credentialId, limit, config.rateLimit.windowSeconds)
+          : rateLimit.take(caller.application!.applicationId, limit, 1)
+      res.setHeader('X-RateLimit-Remaining', String(remaining))
     }
     const params = checkText(checkParams, req.params, 'not_found')
     const query = checkText(checkQuery, req.query, 'invalid_request')
@@ -149,13 +179,21 @@ function createPipeline(operation: Operation, { context, authenticate, schemas, 
   }
 }
 
-function scopeOf(req: Request) {
-  const { scopeOrganizationId, scopeLocationId } = req.params as Record<string, string | undefined>
+const scopeParameters = new Set(['scopeOrganizationId', 'scopeLocationId'])
+const idShape = new RegExp(idPattern)
+
+function scopeOf(operation: Operation, req: Request) {
+  const params = req.params as Record<string, string | undefined>
   const header = req.headers['organization-id']
-  return {
-    organizationId: scopeOrganizationId ?? (typeof header === 'string' && header !== '' ? header : null),
-    locationId: scopeLocationId ?? null,
+  const organizationId =
+    (operation.scopeParameter === undefined ? params.scopeOrganizationId : params[operation.scopeParameter]) ??
+    (typeof header === 'string' && header !== '' ? header : null)
+  const locationId = params.scopeLocationId ?? null
+  // What cannot be an id names nothing.
+  for (const id of [organizationId, locationId]) {
+    if (id !== null && (id.length > idMaxLength || !idShape.test(id))) throw new StoaError('not_found')
   }
+  return { organizationId, locationId }
 }
 
 function authorize(operation: Operation, caller: Caller): void {
@@ -176,9 +214,12 @@ function authorize(operation: Operation, caller: Caller): void {
 // getter that parses anew, hence the copy: defaults and coerced values land in what the handler gets.
 function checkText(validator: Validator | undefined, given: object, code: 'not_found' | 'invalid_request'): unknown {
   if (!validator) return undefined
-  const copy = Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== '' && !name.startsWith('scope')))
+  const copy = Object.fromEntries(
+    Object.entries(given).filter(([name, value]) => value !== '' && !scopeParameters.has(name)),
+  )
   const refusal = validator(copy)
   if (refusal && code === 'not_found') throw new StoaError('not_found')
+  if (!refusal) assertStorable(copy)
   if (refusal) throw new StoaError(code, { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
   return copy
 }
@@ -218,7 +259,7 @@ function responseProblem(answers: Map<number, Validator | null>, answer: Reply):
   if (!answers.has(answer.status)) return 'the status is not documented'
   const validator = answers.get(answer.status)
   if (!validator || Buffer.isBuffer(answer.body)) return null
-  const refusal = validator(JSON.parse(JSON.stringify(answer.body)))
+  const refusal = validator(answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body)))
   return refusal && sentenceOf(refusal.fields)
 }
 

@@ -63,6 +63,8 @@ export interface OperationSpec<P, Q, B, R> {
    * stand before the path to choose the scope.
    */
   scope?: 'organization' | 'target'
+  /** The path parameter that is itself the organization to act in, as in `/organizations/:id`. */
+  scopeParameter?: string
   params?: P
   query?: Q
   body?: B

@@ -13,6 +13,8 @@ export interface Permission {
   roles: Role[]
   /** Whether an application may ask for it. */
   applications: boolean
+  /** Whether an application's own API key may hold it: what needs it then acts for that application alone. */
+  ownKeys: boolean
 }
 
 export interface PermissionOptions {
@@ -20,6 +22,7 @@ export interface PermissionOptions {
   risk?: Permission['risk']
   roles?: Role[]
   applications?: boolean
+  ownKeys?: boolean
 }
 
 const everyone: Role[] = ['owner', 'admin', 'author', 'member']
@@ -33,5 +36,6 @@ export function permission(name: string, sentence: string, options: PermissionOp
     risk: options.risk ?? 'low',
     roles: options.roles ?? everyone,
     applications: options.applications ?? false,
+    ownKeys: options.ownKeys ?? false,
   }
 }

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { StoaError } from '../kernel/index.ts'
+import { invalidField, StoaError } from '../kernel/index.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -11,9 +11,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export function readJson(req: Request): unknown {
   const raw: unknown = req.body
   if (raw === undefined || (Buffer.isBuffer(raw) && raw.length === 0)) return undefined
-  if (!Buffer.isBuffer(raw)) return raw
+  if (!Buffer.isBuffer(raw)) return assertStorable(raw)
   const type = req.headers['content-type']
-  if (type !== undefined && !/^\s*application\/([\w.+-]+\+)?json\b/i.test(type)) throw new StoaError('unsupported_media_type')
+  if (type && !/^\s*application\/([\w.+-]+\+)?json\b/i.test(type)) throw new StoaError('unsupported_media_type')
   let text: string
   try {
     text = utf8.decode(raw)
@@ -21,9 +21,38 @@ export function readJson(req: Request): unknown {
     throw new StoaError('unsupported_media_type', { cause })
   }
   if (text.trim() === '') return undefined
+  let value: unknown
   try {
-    return JSON.parse(text) as unknown
+    value = JSON.parse(text)
   } catch (cause) {
     throw new StoaError('malformed_json', { cause })
   }
+  return assertStorable(value)
+}
+
+const deepest = 100
+
+/**
+ * Refuses what the rest of the host need not think about: nesting that would exhaust the stack of whoever walks it, and U+0000,
+ * which PostgreSQL cannot store in text and SQLite would cut some text at. Returns the value.
+ */
+export function assertStorable<T>(value: T): T {
+  inspect(value, [])
+  return value
+}
+
+function inspect(value: unknown, path: string[]): void {
+  if (typeof value === 'string') return refuseNul(value, path)
+  if (typeof value !== 'object' || value === null) return
+  if (path.length >= deepest) throw invalidField(path.slice(0, 5).join('.'), `is nested more than ${deepest} levels deep`)
+  for (const [name, member] of Object.entries(value)) {
+    refuseNul(name, path)
+    path.push(name)
+    inspect(member, path)
+    path.pop()
+  }
+}
+
+function refuseNul(text: string, path: string[]): void {
+  if (text.includes('\0')) throw invalidField(path.join('.') || 'body', 'must not contain the character U+0000')
 }

@@ -47,10 +47,13 @@ export function renderError(thrown: unknown, req: Request, res: Response, surfac
     res.destroy()
     return
   }
-  if (error.status === 401) res.setHeader('WWW-Authenticate', error.code === 'unauthenticated' ? 'Bearer' : 'Bearer error="invalid_token"')
+  if (error.status === 401) res.setHeader('WWW-Authenticate', error.code.endsWith('_token') ? 'Bearer error="invalid_token"' : 'Bearer')
   if (error.retryAfter !== undefined) {
     res.setHeader('Retry-After', String(error.retryAfter))
-    if (error.status === 429) res.setHeader('X-RateLimit-Retry-After', String(Math.floor(Date.now() / 1000) + error.retryAfter))
+    if (error.status === 429) {
+      res.setHeader('X-RateLimit-Remaining', '0')
+      res.setHeader('X-RateLimit-Retry-After', String(Math.floor(Date.now() / 1000) + error.retryAfter))
+    }
   }
   const instance = req.originalUrl.split('?')[0] ?? ''
   res.statusCode = error.status

@@ -5,7 +5,8 @@ import { announceEnabled, hasAudience } from './announce.ts'
 import type { InstallationsContext } from './context.ts'
 import { theHost, type Actor } from './history.ts'
 import { moveInstallation } from './move-installation.ts'
-import { swapInstallation, type Change, type Installation } from './store.ts'
+import type { Installation } from './installation.ts'
+import { swapInstallation, type Change } from './store.ts'
 
 /** The application's endpoint answered 2xx: what was being enabled is. */
 export function finishEnabling(

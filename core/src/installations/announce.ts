@@ -4,7 +4,7 @@ import { hasSubscribers, publish } from '../events/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { insertNotice } from './history.ts'
 import { ownerInstanceShape, ownerInstanceUrl } from './shapes.ts'
-import type { Installation } from './store.ts'
+import type { Installation } from './installation.ts'
 
 type InstanceEvent = 'application-instance-enabled' | 'application-instance-disabled'
 

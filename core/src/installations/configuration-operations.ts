@@ -7,7 +7,7 @@ import { readConfiguration, writeConfiguration } from './permissions.ts'
 import { Configuration, ConfigurationBody } from './schemas.ts'
 import { prepareSettings, readSettings, readSettingsInTheClear, saveSettings } from './settings.ts'
 import { configurationLinks, instanceUrl } from './shapes.ts'
-import type { Installation } from './store.ts'
+import type { Installation } from './installation.ts'
 
 const common = {
   surface: 'store',

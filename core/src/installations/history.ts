@@ -1,6 +1,6 @@
 import { integer, iso, maybeText, text, type Db, type Row } from '../database/index.ts'
 import type { Caller, Page, Paged } from '../http/index.ts'
-import type { Status } from './store.ts'
+import type { Status } from './installation.ts'
 
 export const actorKinds = ['user', 'api-key', 'application', 'publisher', 'host'] as const
 

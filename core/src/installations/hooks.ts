@@ -8,7 +8,8 @@ import { findNotice } from './history.ts'
 import { applicationOf } from './locate.ts'
 import { mintToken } from './mint-token.ts'
 import { settleDisabling } from './stop.ts'
-import { lockInstallationById, swapInstallation, type Installation, type Status } from './store.ts'
+import type { Installation, Status } from './installation.ts'
+import { lockInstallationById, swapInstallation } from './store.ts'
 
 /** What installations do as their events travel. host.ts puts it into `ctx.eventHooks`. */
 export function installationHooks(ctx: InstallationsContext): EventHooks {

@@ -10,7 +10,8 @@ import { isPresent, targetOf } from './locate.ts'
 import { moveInstallation } from './move-installation.ts'
 import { prepareSettings, saveSettings } from './settings.ts'
 import { settleDisabling } from './stop.ts'
-import { insertInstallation, lockInstallation, type Installation } from './store.ts'
+import type { Installation } from './installation.ts'
+import { insertInstallation, lockInstallation } from './store.ts'
 
 export interface Installed {
   application: Application
@@ -47,13 +48,17 @@ export async function installApplication(
   return { application, installation, isNew }
 }
 
-/** Switches a disabled installation on again, or tries a stuck one again. Throws `wrong_state` when there is nothing to do. */
+/**
+ * Switches a disabled installation on again, or tries a stuck one again. Throws `wrong_state` when there is nothing to do, and
+ * `not_found` while it is being uninstalled: to bring that back is to install.
+ */
 export async function enableInstallation(
   ctx: InstallationsContext,
   db: Db,
   caller: Caller,
   { application, installation }: { application: Application; installation: Installation },
 ): Promise<Installation> {
+  if (installation.uninstalledTime !== null) throw new StoaError('not_found')
   const isStuck = installation.status === 'enabling' && installation.problemCode !== null
   if (installation.status === 'enabled' || (installation.status === 'enabling' && !isStuck)) {
     throw new StoaError('wrong_state', { message: `The installation is ${installation.status} already.` })

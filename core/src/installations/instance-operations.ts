@@ -1,9 +1,10 @@
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../http/index.ts'
 import { Id, Type } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
+import { shapesOf } from './instances-of.ts'
 import { actorOf, listSteps } from './history.ts'
 import { enableInstallation, installApplication } from './install.ts'
-import { applicationOf, locateHistory, locateInstallation, lockLocated, targetOf } from './locate.ts'
+import { locateHistory, locateInstallation, lockLocated, targetOf } from './locate.ts'
 import {
   disableInstances,
   enableInstances,
@@ -35,10 +36,8 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       query,
       responses: { 200: Type.Array(ApplicationInstance) },
       handler: async ({ db, caller, query }) => {
-        const page = await listInstallationsOn(db, targetOf(caller), caller.onlyApplicationId, query)
-        const shape = async (each: (typeof page.items)[number]) =>
-          instanceShape(ctx, await applicationOf(db, each), each)
-        return pagedReply({ items: await Promise.all(page.items.map(shape)), total: page.total }, query)
+        const { items, total } = await listInstallationsOn(db, targetOf(caller), caller.onlyApplicationId, query)
+        return pagedReply({ items: await shapesOf(ctx, db, items), total }, query)
       },
     }),
     defineOperation({

@@ -4,7 +4,9 @@ import type { Caller } from '../http/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { targetOf } from './locate.ts'
 import { instanceShape } from './shapes.ts'
+import type { InstanceShape } from './schemas.ts'
 import { findInstallationsOn } from './store.ts'
+import type { Installation } from './installation.ts'
 
 /** The port behind `expand=applicationInstance`: what the caller's target has of these applications, by their ids. */
 export async function instancesOf(
@@ -14,14 +16,17 @@ export async function instancesOf(
   applicationIds: string[],
 ): Promise<Map<string, object>> {
   const installations = await findInstallationsOn(db, targetOf(caller), applicationIds)
-  const applications = await findApplications(
-    db,
-    installations.map(({ applicationId }) => applicationId),
-  )
-  const shapes = new Map<string, object>()
-  for (const installation of installations) {
-    const application = applications.get(installation.applicationId)
-    if (application) shapes.set(application.id, await instanceShape(ctx, application, installation))
-  }
-  return shapes
+  const shapes = await shapesOf(ctx, db, installations)
+  return new Map(shapes.map((shape) => [shape.applicationId, shape]))
+}
+
+/** Instances as the merchant sees them, in the order given. */
+export async function shapesOf(
+  ctx: InstallationsContext,
+  db: Db,
+  installations: Installation[],
+): Promise<InstanceShape[]> {
+  const ids = [...new Set(installations.map(({ applicationId }) => applicationId))]
+  const applications = await findApplications(db, ids)
+  return Promise.all(installations.map((each) => instanceShape(ctx, applications.get(each.applicationId)!, each)))
 }

@@ -3,7 +3,8 @@ import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
-import { findInstallation, lockInstallation, type Installation, type Target } from './store.ts'
+import type { Installation, Target } from './installation.ts'
+import { findInstallation, lockInstallation } from './store.ts'
 
 /** What the caller acts on: its organization, or the location that the path chose or the token was issued for. */
 export function targetOf(caller: Caller): Target {

@@ -3,7 +3,7 @@ import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { readConfiguration } from './permissions.ts'
-import type { Installation } from './store.ts'
+import type { Installation } from './installation.ts'
 
 /**
  * A token for an installation, or null where it may have none. `db` is a transaction that holds the installation's lock,

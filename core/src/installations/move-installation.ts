@@ -2,7 +2,8 @@ import { afterCommit, type Db } from '../database/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { insertStep, type Actor } from './history.ts'
-import { swapInstallation, type Change, type Installation, type Status } from './store.ts'
+import type { Installation, Status } from './installation.ts'
+import { swapInstallation, type Change } from './store.ts'
 
 /** The state machine. To disable what is still being enabled is allowed: a merchant can put an app out at any time. */
 const ways: Record<Status, readonly Status[]> = {
@@ -33,8 +34,7 @@ export async function moveInstallation(
   if (!ways[installation.status].includes(move.to)) {
     throw new Error(`There is no way from ${installation.status} to ${move.to}`)
   }
-  const moved = await recordStep(ctx, db, installation, { ...move, from: isNew ? null : installation.status })
-  return moved
+  return recordStep(ctx, db, installation, { ...move, from: isNew ? null : installation.status })
 }
 
 /** A line of history that leaves the status as it is, such as the uninstallation of what was disabled before. */

@@ -3,7 +3,9 @@ import { permission, type Role } from '../http/index.ts'
 const managers: Role[] = ['owner', 'admin']
 const authors: Role[] = ['owner', 'admin', 'author']
 
-export const showInstances = permission('instances:show', 'see which applications are installed, and their history')
+export const showInstances = permission('instances:show', 'see which applications are installed, and their history', {
+  ownKeys: true,
+})
 export const installInstances = permission('instances:install', 'install applications', {
   roles: managers,
   risk: 'high',
@@ -25,7 +27,7 @@ export const uninstallInstances = permission('instances:uninstall', 'uninstall a
 export const readConfiguration = permission(
   'instance-configuration:show',
   'read the settings of installed applications',
-  { applications: true },
+  { applications: true, ownKeys: true },
 )
 export const writeConfiguration = permission(
   'instance-configuration:update',
@@ -38,9 +40,10 @@ export const readInstaller = permission('installer-details:show', 'see who insta
 })
 export const listOwnerInstances = permission('owner-instances:index', 'see who has installed your applications', {
   roles: authors,
+  ownKeys: true,
 })
 export const openOwnerInstances = permission(
   'owner-instances:show',
   'get access tokens for installations of your applications',
-  { roles: authors, risk: 'high' },
+  { roles: authors, risk: 'high', ownKeys: true },
 )

@@ -1,7 +1,7 @@
 import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
 import { environments } from '../context.ts'
 import { actorKinds } from './history.ts'
-import { statuses } from './store.ts'
+import { statuses } from './installation.ts'
 
 export const Link = Type.Object({ rel: Type.String(), href: Type.String() })
 export type LinkShape = Static<typeof Link>

@@ -1,17 +1,18 @@
-import type { Application } from '../applications/index.ts'
 import {
   applyUpdate,
   maskSecrets,
   mergeSecrets,
   splitSecrets,
   toSettingsObject,
+  type Application,
   type CompiledSettings,
   type JsonObject,
-} from '../applications/settings-schema/index.ts'
+} from '../applications/index.ts'
 import { toJson, type Db } from '../database/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
-import { swapInstallation, type Installation } from './store.ts'
+import type { Installation } from './installation.ts'
+import { swapInstallation } from './store.ts'
 
 /** Without a schema of its own an application takes any settings within the bounds of the settings module. */
 const anySettings = { type: 'object' }

@@ -2,7 +2,7 @@ import type { Application } from '../applications/index.ts'
 import type { InstallationsContext } from './context.ts'
 import type { InstanceShape, LinkShape, OwnerInstanceShape } from './schemas.ts'
 import { describeSettings } from './settings.ts'
-import type { Installation, ProblemCode, Target } from './store.ts'
+import type { Installation, ProblemCode, Target } from './installation.ts'
 
 const problems: Record<ProblemCode, string> = {
   not_acknowledged: 'The application has not answered that it is ready. Try again, or ask its author.',

@@ -6,7 +6,7 @@ import { announceDisabled, hasAudience } from './announce.ts'
 import type { InstallationsContext } from './context.ts'
 import { theHost, type Actor } from './history.ts'
 import { moveInstallation, remarkInstallation } from './move-installation.ts'
-import type { Installation } from './store.ts'
+import type { Installation } from './installation.ts'
 
 export interface Cause {
   actor: Actor

@@ -13,50 +13,7 @@ import {
   type Row,
 } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
-
-export const statuses = ['enabling', 'enabled', 'disabling', 'disabled'] as const
-export type Status = (typeof statuses)[number]
-
-/** Why an installation that should be acknowledged is not. */
-export type ProblemCode = 'not_acknowledged' | 'nobody_subscribed'
-
-/** Where an application is installed: an organization, or one of its locations, in one environment. */
-export interface Target {
-  organizationId: string
-  locationId: string | null
-  environment: Environment
-}
-
-export interface Installation extends Target {
-  id: string
-  applicationId: string
-  status: Status
-  /** Why it is not enabled; null while it is. */
-  statusReason: string | null
-  /** Canonical names of the permissions that the target approved. */
-  grant: string[]
-  /** As entered, without defaults and secrets. */
-  settings: Record<string, unknown>
-  /** Sealed JSON of the secret settings. */
-  secrets: string | null
-  /** When settings were first written; null before. */
-  configuredTime: string | null
-  /** The person who installed it last. */
-  installedBy: string | null
-  installedTime: string
-  uninstalledTime: string | null
-  revision: number
-  episode: number
-  /** How often the event of this time was published. */
-  tries: number
-  /** When the worker looks at it next; null when nothing is awaited. */
-  deadlineTime: string | null
-  problemCode: ProblemCode | null
-  problemTime: string | null
-  leaseToken: string | null
-  createdTime: string
-  updatedTime: string
-}
+import type { Installation, ProblemCode, Status, Target } from './installation.ts'
 
 const table = 'stoa_installations'
 
@@ -203,6 +160,11 @@ export const dueInstallations = (now: string) => (query: Knex.QueryBuilder) =>
     .orderBy('deadline_time')
 
 export const installationsTable = table
+
+/** Gives a claimed row back at once: the next time it is due must not have to wait for the lease to run out. */
+export async function releaseInstallation(db: Db, id: string, leaseToken: string): Promise<void> {
+  await db(table).where({ id, lease_token: leaseToken }).update({ lease_token: null, lease_until: null })
+}
 
 function where(db: Db, at: { applicationId: string } & Target): Knex.QueryBuilder {
   return db(table).where({

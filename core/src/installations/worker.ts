@@ -1,17 +1,18 @@
-import { claimDue, inTransaction } from '../database/index.ts'
+import { claimDue, inTransaction, type Db } from '../database/index.ts'
 import { isoIn, nowIso } from '../kernel/index.ts'
 import { overdueEnabling } from './acknowledge.ts'
 import type { InstallationsContext } from './context.ts'
 import { theHost } from './history.ts'
 import { applicationOf } from './locate.ts'
 import { settleDisabling } from './stop.ts'
+import type { Installation } from './installation.ts'
 import {
   dueInstallations,
   installationsTable,
   lockInstallationById,
   mapInstallation,
+  releaseInstallation,
   swapInstallation,
-  type Installation,
 } from './store.ts'
 
 export interface InstallationWorker {
@@ -91,16 +92,21 @@ export function createInstallationWorker(
 async function settle(ctx: InstallationsContext, id: string, leaseToken: string): Promise<void> {
   await inTransaction(ctx.db, async (trx) => {
     const installation = await lockInstallationById(trx, ctx.dialect, id)
-    // Since it was claimed it may have been moved on, or claimed by a successor after this lease ran out.
-    if (installation?.leaseToken !== leaseToken || !isDue(ctx, installation)) return
-    if (installation.status === 'disabling') {
-      await settleDisabling(ctx, trx, installation, { actor: theHost, reason: 'the time for the cleanup is over' })
-    } else if (installation.status === 'enabling') {
-      await overdueEnabling(ctx, trx, await applicationOf(trx, installation), installation)
-    } else {
-      await swapInstallation(trx, installation, { deadlineTime: null })
-    }
+    // Since it was claimed it may have been claimed by a successor, after this lease ran out; or have been moved on.
+    if (installation?.leaseToken !== leaseToken) return
+    if (isDue(ctx, installation)) await takeNextStep(ctx, trx, installation)
+    await releaseInstallation(trx, id, leaseToken)
   })
+}
+
+async function takeNextStep(ctx: InstallationsContext, trx: Db, installation: Installation): Promise<void> {
+  if (installation.status === 'disabling') {
+    await settleDisabling(ctx, trx, installation, { actor: theHost, reason: 'the time for the cleanup is over' })
+  } else if (installation.status === 'enabling') {
+    await overdueEnabling(ctx, trx, await applicationOf(trx, installation), installation)
+  } else {
+    await swapInstallation(trx, installation, { deadlineTime: null })
+  }
 }
 
 function isDue(ctx: InstallationsContext, { deadlineTime }: Installation): boolean {

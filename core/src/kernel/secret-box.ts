@@ -21,9 +21,9 @@ export function createSecretBox(secrets: string[]): SecretBox {
       return Promise.resolve([version, current, wrapped, payload].join('.'))
     },
     open(sealed, context) {
-      const [sealedVersion, kid = '', wrapped = '', payload = ''] = sealed.split('.')
+      const [sealedVersion, kid = '', wrapped = '', payload = '', ...more] = sealed.split('.')
       const key = keys.get(kid)
-      if (sealedVersion !== version || !key) {
+      if (sealedVersion !== version || !key || more.length > 0) {
         return Promise.reject(new Error('Sealed under a key this host does not have; put the old secret back behind the new one.'))
       }
       const aad = `${version}|${kid}|${context}`
@@ -53,6 +53,8 @@ function encrypt(key: Buffer, plain: Buffer, aad: string): string {
 
 function decrypt(key: Buffer, text: string, aad: string): Buffer {
   const bytes = Buffer.from(text, 'base64url')
+  // Node skips characters that are not base64, and ignores spare bits of the last one.
+  if (bytes.toString('base64url') !== text) throw new Error('not base64url')
   const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, 12), { authTagLength: 16 })
     .setAAD(Buffer.from(aad))
     .setAuthTag(bytes.subarray(-16))

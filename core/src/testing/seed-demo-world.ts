@@ -27,7 +27,7 @@ export interface SeedOptions {
 }
 
 const funds = '100'
-const everything = ['*', 'api-keys:*', 'members:*']
+const everything = ['*', 'api-keys:*', 'application-keys:*', 'members:*']
 
 /**
  * Makes a platform operator, a publisher with an available application (two meters, a settings schema) and a merchant with two

@@ -34,9 +34,13 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
       try {
         return await group.submit(request)
       } catch (error) {
-        if (error instanceof StoaError || isDatabaseUnavailable(error)) throw error
-        if (!isConflict(error)) return alone(request)
-        if (tries === mostTries) throw new StoaError('unavailable', { retryAfter: 1, cause: error })
+        if (error instanceof StoaError) throw error
+        if (isConflict(error)) {
+          if (tries < mostTries) continue
+          throw new StoaError('unavailable', { retryAfter: 1, cause: error })
+        }
+        if (isDatabaseUnavailable(error)) throw error
+        return alone(request)
       }
     }
   }

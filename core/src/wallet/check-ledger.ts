@@ -4,26 +4,26 @@ import { selectRaw } from './ledger-store.ts'
 
 // Each finds lines that say what is off. All of them are one statement, and so look at the ledger at one moment.
 const problems = [
-  `select 'transaction ' || transaction_id || ' sums to ' || sum(amount)
+  `select 'transaction ' || transaction_id || ' sums to ' || sum(amount) as problem
    from stoa_ledger_entries group by transaction_id having sum(amount) <> 0`,
 
-  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' belongs to no transaction'
+  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' belongs to no transaction' as problem
    from stoa_ledger_entries entry left join stoa_ledger_transactions txn on txn.id = entry.transaction_id where txn.id is null`,
 
-  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' is on no account'
+  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' is on no account' as problem
    from stoa_ledger_entries entry left join stoa_ledger_accounts account on account.id = entry.account_id where account.id is null`,
 
-  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' mixes environments or currencies'
+  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' mixes environments or currencies' as problem
    from stoa_ledger_entries entry join stoa_ledger_transactions txn on txn.id = entry.transaction_id
    join stoa_ledger_accounts account on account.id = entry.account_id
    where account.environment <> txn.environment or account.currency <> txn.currency`,
 
-  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' has a place in a chain and its account none, or the reverse'
+  `select 'entry ' || entry.transaction_id || '/' || entry.seq || ' has a place in a chain and its account none, or the reverse' as problem
    from stoa_ledger_entries entry join stoa_ledger_accounts account on account.id = entry.account_id
    where (entry.account_version is null) <> (account.version is null)
       or (entry.balance_after is null) <> (account.version is null)`,
 
-  `select 'wallet ' || account_id || ' breaks its chain at version ' || account_version
+  `select 'wallet ' || account_id || ' breaks its chain at version ' || account_version as problem
    from (
      select account_id, account_version, balance_after,
        row_number() over (partition by account_id order by account_version) as place,
@@ -32,8 +32,7 @@ const problems = [
    ) as chain
    where account_version <> place or balance_after <> running`,
 
-  `select 'wallet ' || account.id || ' says ' || account.balance || ' at version ' || account.version || ', its entries say '
-     || coalesce(chain.total, 0) || ' at ' || coalesce(chain.entries, 0)
+  `select 'wallet ' || account.id || ' says ' || account.balance || ' at version ' || account.version || ', its entries say ' || coalesce(chain.total, 0) || ' at ' || coalesce(chain.entries, 0) as problem
    from stoa_ledger_accounts account left join (
      select account_id, sum(amount) as total, count(*) as entries
      from stoa_ledger_entries where account_version is not null group by account_id
@@ -41,28 +40,29 @@ const problems = [
    where account.kind = 'wallet'
      and (account.balance <> coalesce(chain.total, 0) or account.version <> coalesce(chain.entries, 0))`,
 
-  `select 'wallet ' || id || ' is below its limit: ' || balance from stoa_ledger_accounts
+  `select 'wallet ' || id || ' is below its limit: ' || balance as problem
+   from stoa_ledger_accounts
    where kind = 'wallet' and balance < min_balance`,
 
-  `select 'charge ' || charge.id || '/' || charge.seq || ' says ' || charge.amount || ', the ledger says ' || coalesce(paid.amount, 0)
+  `select 'charge ' || charge.id || '/' || charge.seq || ' says ' || charge.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
    from stoa_charges charge left join stoa_ledger_entries paid
      on paid.transaction_id = charge.transaction_id and paid.account_id = charge.account_id
    where charge.amount <> coalesce(case when charge.seq = 0 then -paid.amount else paid.amount end, 0)`,
 
-  `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing'
+  `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing' as problem
    from stoa_ledger_transactions txn
    left join stoa_charges charge on charge.id = txn.reference_id and charge.transaction_id = txn.id
    left join stoa_top_ups topup on topup.id = txn.reference_id and topup.transaction_id = txn.id
    where charge.id is null and topup.id is null`,
 
-  `select 'charge ' || charge.id || '/' || charge.seq || ' has no transaction'
+  `select 'charge ' || charge.id || '/' || charge.seq || ' has no transaction' as problem
    from stoa_charges charge left join stoa_ledger_transactions txn on txn.id = charge.transaction_id where txn.id is null`,
 
-  `select 'refund of ' || refund.id || ' does not give back what was charged'
+  `select 'refund of ' || refund.id || ' does not give back what was charged' as problem
    from stoa_charges refund left join stoa_charges charge on charge.id = refund.id and charge.seq = 0
    where refund.seq > 0 and (charge.id is null or charge.amount <> refund.amount)`,
 
-  `select 'top-up ' || topup.id || ' says ' || topup.amount || ', the ledger says ' || coalesce(paid.amount, 0)
+  `select 'top-up ' || topup.id || ' says ' || topup.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
    from stoa_top_ups topup left join stoa_ledger_entries paid
      on paid.transaction_id = topup.transaction_id and paid.account_id = topup.account_id
    where topup.amount <> coalesce(paid.amount, 0)`,
@@ -73,10 +73,7 @@ const problems = [
  * Returns one line for each thing that is off; empty when the books are right.
  */
 export async function checkLedger(db: Db): Promise<string[]> {
-  const all = problems.map(
-    (select) => `select problem from (${select.replace(/\n\s*from/, ' as problem\n from')}) as found`,
-  )
-  const rows = await selectRaw(db, all.join('\nunion all\n'))
+  const rows = await selectRaw(db, problems.join(' union all '))
   return [...rows.map((row) => text(row.problem)), ...(await checkAmounts(db))]
 }
 

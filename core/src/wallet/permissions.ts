@@ -20,8 +20,10 @@ export const readWallet = permission('wallet:read', 'see the balance and the sta
 export const topUpWallets = permission('wallet:top-up', 'add money to wallets', { roles: ['operator'], risk: 'high' })
 export const readMeters = permission('meters:read', 'see the meters and prices of your applications', {
   roles: authors,
+  ownKeys: true,
 })
 export const writeMeters = permission('meters:write', 'change the meters and prices of your applications', {
   roles: authors,
   risk: 'medium',
+  ownKeys: true,
 })

@@ -35,7 +35,7 @@ export function createHelloApp(options: HelloOptions): Express {
         if (event.type === 'application-instance-enabled') {
           const { organizationId, locationId } = event.payload
           const { token } = event.payload._embedded.applicationInstance
-          if (!locationId) return log('An organization installed us; we work for locations.')
+          if (!locationId || !token) return log('app: installed into an organization, but it works for locations')
           const client = createClient({ baseUrl: hostUrl, token })
           const { settings } = await client.getApplicationInstanceConfiguration({ params: { applicationId } })
           customers.set(locationId, { organizationId, locationId, client, greeting: String(settings.greeting) })

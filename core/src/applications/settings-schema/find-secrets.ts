@@ -27,7 +27,7 @@ export function findSecrets(tree: SchemaTree): { paths: string[][]; problems: Fi
       problems.push({ field: fieldOf(node), message })
     } else found.set(JSON.stringify(path), [...path])
   }
-  const paths = [...found.values()].filter((path) => !isCovered(found, path))
+  const paths = [...found.values()]
   const seen = new Set<string>()
   for (const { path, node } of visits) {
     for (const secret of path ? paths : []) {
@@ -42,10 +42,6 @@ export function findSecrets(tree: SchemaTree): { paths: string[][]; problems: Fi
 
 function isSecret({ schema }: SchemaNode): boolean {
   return schema['writeOnly'] === true || schema['format'] === 'password' || schema['x-secret'] === true
-}
-
-function isCovered(found: Map<string, string[]>, path: string[]): boolean {
-  return path.some((_, length) => length > 0 && found.has(JSON.stringify(path.slice(0, length))))
 }
 
 /** Every subschema with the setting it describes, references followed. As many as the schema costs, so vet that first. */

@@ -45,7 +45,7 @@ export function maskSecrets(compiled: WithSecrets, values: JsonObject): JsonObje
 /**
  * What is stored after a PUT of settings: the incoming settings, with the stored secrets kept where the incoming ones are
  * absent or a mask. `null` clears a secret, and null for an object clears the secrets in it. The result is unchecked: pass
- * it to `check`. A mask that stands for nothing stored is dropped.
+ * it to `check`, which is where anything else in the place of such an object is refused. A mask that stands for nothing stored is dropped.
  *
  * @param stored whole settings, secrets included
  * @param incoming as sent; `[]` is taken for `{}`. Settle with toSettingsObject first whether it is an object at all.
@@ -53,7 +53,6 @@ export function maskSecrets(compiled: WithSecrets, values: JsonObject): JsonObje
 export function applyUpdate(compiled: WithSecrets, stored: JsonObject, incoming: JsonObject | []): JsonObject {
   return compiled.secretPaths.reduce(
     (updated, path) => {
-      if (isReplaced(updated, path)) return updated
       const sent = valueAt(updated, path)
       if (sent === null) return withoutPath(updated, path)
       if (sent !== undefined && !isMask(sent)) return updated
@@ -72,14 +71,6 @@ function maskValue(value: unknown): SecretMask {
 function isMask(value: unknown): boolean {
   if (!isPlainObject(value) || ownValue(value, 'set') !== true) return false
   return Object.keys(value).every((key) => key === 'set' || key === 'last4')
-}
-
-/** Whether something other than an object was sent where the secret has its parent. */
-function isReplaced(values: JsonObject, path: readonly string[]): boolean {
-  return path.slice(0, -1).some((_, index) => {
-    const parent = valueAt(values, path.slice(0, index + 1))
-    return parent !== undefined && !isPlainObject(parent) && !isEmptyArray(parent)
-  })
 }
 
 /** A copy with the value at the path. Parents that are absent, or PHP's `[]`, become objects; others stay in the way. */

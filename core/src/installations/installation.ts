@@ -1,0 +1,45 @@
+import type { Environment } from '../context.ts'
+
+export const statuses = ['enabling', 'enabled', 'disabling', 'disabled'] as const
+export type Status = (typeof statuses)[number]
+
+/** Why an installation that should be acknowledged is not. */
+export type ProblemCode = 'not_acknowledged' | 'nobody_subscribed'
+
+/** Where an application is installed: an organization, or one of its locations, in one environment. */
+export interface Target {
+  organizationId: string
+  locationId: string | null
+  environment: Environment
+}
+
+export interface Installation extends Target {
+  id: string
+  applicationId: string
+  status: Status
+  /** Why it is not enabled; null while it is. */
+  statusReason: string | null
+  /** Canonical names of the permissions that the target approved. */
+  grant: string[]
+  /** As entered, without defaults and secrets. */
+  settings: Record<string, unknown>
+  /** Sealed JSON of the secret settings. */
+  secrets: string | null
+  /** When settings were first written; null before. */
+  configuredTime: string | null
+  /** The person who installed it last. */
+  installedBy: string | null
+  installedTime: string
+  uninstalledTime: string | null
+  revision: number
+  episode: number
+  /** How often the event of this time was published. */
+  tries: number
+  /** When the worker looks at it next; null when nothing is awaited. */
+  deadlineTime: string | null
+  problemCode: ProblemCode | null
+  problemTime: string | null
+  leaseToken: string | null
+  createdTime: string
+  updatedTime: string
+}

@@ -1,0 +1,99 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { variables } from '../../apps/server/src/environment.ts'
+import { finished, freePort, makeHome, patient, root, runStoa, serveStoa, spawnNode } from '../support/run-stoa.ts'
+import { programOf, snippetsOf } from './snippets.ts'
+
+vi.setConfig({ testTimeout: patient })
+
+// Inside the repository, so that the snippets find the packages; ignored by git.
+const cache = join(root, 'test/.cache')
+
+async function runProgram(name: string, code: string, cwd: string) {
+  await mkdir(cache, { recursive: true })
+  const file = join(cache, `${name}.mjs`)
+  await writeFile(file, code)
+  return finished(spawnNode([file], {}, cwd))
+}
+
+describe('the README', () => {
+  test('shows the embedding example word for word', async () => {
+    const [shown] = (await snippetsOf('README.md')).filter(({ language }) => language === 'ts')
+    expect(shown?.code).toBe(await readFile(join(root, 'examples/embed/src/server.ts'), 'utf8'))
+  })
+
+  test('names commands that exist', async () => {
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+    const text = await readFile(join(root, 'README.md'), 'utf8')
+    for (const [, script] of text.matchAll(/npm run (?:-s )?(\w+)/g)) expect(Object.keys(scripts)).toContain(script)
+  })
+})
+
+describe('the embedding example', () => {
+  test('serves the embedder’s page beside the host, under its mount path', async () => {
+    const port = await freePort()
+    const child = spawnNode([join(root, 'examples/embed/src/server.ts')], { PORT: String(port) })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const get = (path: string) => fetch(`http://localhost:${port}${path}`)
+    await expect.poll(() => get('/').then((res) => res.text(), () => null), { timeout: 20_000 }).toBe('My own page')
+    expect(await (await get('/marketplace/health')).json()).toEqual({ status: 'ok' })
+    expect((await get('/marketplace/api/documentation')).status).toBe(200)
+    expect((await get('/nowhere')).headers.get('x-request-id')).toBeNull()
+  })
+})
+
+describe('the guides', () => {
+  test('writing an app: every snippet runs, in order, against a host started by the command line', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    await writeFile(join(home, 'world.json'), seeded.stdout)
+    const code = (await programOf('docs/guides/writing-an-app.md', 'js')).replaceAll('3000', String(await freePort()))
+    const ran = await runProgram('writing-an-app', code, home)
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toMatch(/app_\w+ pending-approval\nwhsec_.+\nenabled\n/)
+    expect(ran.stdout).toContain("{ city: 'Athens', hour: 7 }")
+    expect(ran.stdout).toMatch(/chg_\w+/)
+  })
+
+  test('embedding: every snippet runs', async () => {
+    const ran = await runProgram('embedding', await programOf('docs/guides/embedding.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    // The example of a port that breaks its contract is told so.
+    expect(ran.stdout).toContain('BROKEN: a sealed text moved to another row does not open')
+    expect(ran.stdout).toContain('true')
+  })
+
+  test('operating: every command runs', async () => {
+    const home = await makeHome()
+    const commands = (await programOf('docs/guides/operating.md', 'sh')).split('\n').filter((line) => line.startsWith('npm run stoa --'))
+    expect(commands.length).toBeGreaterThan(4)
+    for (const line of commands) {
+      const args = [...line.slice('npm run stoa --'.length).matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
+      expect(await runStoa(args, { STOA_HOME: home }), line).toMatchObject({ code: 0, stderr: '' })
+    }
+  })
+
+  test('operating: the table names every variable with its default', async () => {
+    const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
+    for (const [name, value] of variables) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\``))
+      expect(row, name).toBeDefined()
+      expect(row!.replaceAll('`', '')).toContain(value || 'none')
+    }
+  })
+})
+
+describe('links', () => {
+  test('between pages lead somewhere', async () => {
+    const guides = (await readdir(join(root, 'docs/guides'))).map((name) => `docs/guides/${name}`)
+    for (const page of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', ...guides]) {
+      const text = await readFile(join(root, page), 'utf8')
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        const path = join(root, page, '..', target)
+        await expect(readFile(path).catch(() => readdir(path)), `${page} -> ${target}`).resolves.toBeDefined()
+      }
+    }
+  })
+})

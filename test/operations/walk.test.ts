@@ -1,0 +1,259 @@
+import type { Operation } from '@stoa/core'
+import { demoLogo } from '@stoa/core/testing'
+import { createClient } from '@stoa/sdk'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { eachDatabase } from '../support/databases.ts'
+import { openHost, type Answer, type OpenedHost } from '../support/host.ts'
+
+/**
+ * Walks every operation there is, so that one that is added tomorrow is walked too: its refusals, and that another tenant's ids
+ * are answered exactly like ids that do not exist.
+ */
+
+/** Operations that show other tenants' things on purpose. */
+const openToAll: Record<string, string> = {
+  DownloadFile: 'logos are shown on storefronts, to browsers without a credential',
+}
+
+interface Tenants {
+  /** A credential of somebody with every right of their own organization, and nothing of the demo world's. */
+  stranger: string
+  strangersOrganization: string
+  /** A credential that can do nothing. */
+  powerless: string
+  powerlessOrganization: string
+  /** An installation token of the stranger's own. */
+  strangersApplication: string
+  /** By path: an id of the demo world for each parameter. */
+  idsOf: (path: string) => Record<string, string>
+}
+
+const parameters = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!)
+const fill = (path: string, ids: Record<string, string>) => path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(ids[name]!))
+
+eachDatabase((database) => {
+  let opened: OpenedHost
+  let tenants: Tenants
+  let operations: Operation[]
+
+  beforeAll(async () => {
+    opened = await openHost(database)
+    tenants = await makeTenants(opened)
+    operations = opened.host.operations
+  }, 120_000)
+
+  // Where the path itself names the organization, one's own has to be named to get as far as the refusal in question.
+  const pathAs = ({ path, scopeParameter }: Operation, organizationId: string) =>
+    fill(path, { ...tenants.idsOf(path), ...(scopeParameter && { [scopeParameter]: organizationId }) })
+  const guarded = () => operations.filter(({ permission }) => permission !== null)
+  const send = ({ method, bodyKind }: Operation, path: string, token?: string): Promise<Answer> => {
+    const body = method === 'GET' || bodyKind === undefined ? undefined : {}
+    return opened.call(method, path, { ...(token && { token }), ...(method !== 'GET' && { body: body ?? {} }) })
+  }
+
+  test('ids of operations are unique, and so are their methods and paths', () => {
+    const ids = operations.map(({ id }) => id)
+    const places = operations.map(({ method, path }) => `${method} ${path.replaceAll(/:\w+/g, ':')}`)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(new Set(places).size).toBe(places.length)
+  })
+
+  test('every operation that is not public refuses a request without a credential', async () => {
+    for (const operation of guarded()) {
+      const answer = await send(operation, fill(operation.path, tenants.idsOf(operation.path)))
+      expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 401, 'unauthenticated'])
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+    }
+  })
+
+  test.each([
+    ['malformed', 'stoa_ak_tooshort'],
+    ['with a wrong checksum', 'stoa_ak_5IWEsOkc4a3G0ThZ1SxZvyMGAn6HQ542DT9E'],
+    ['of another host', 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'],
+    ['that is a JWT without a signature', 'eyJhbGciOiJub25lIiwidHlwIjoic2Vzc2lvbitqd3QifQ.eyJzaWQiOiJzZXNfMSJ9.'],
+  ])('every operation refuses a token %s', async (_, token) => {
+    for (const operation of guarded()) {
+      const answer = await send(operation, fill(operation.path, tenants.idsOf(operation.path)), token)
+      expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 401, 'invalid_token'])
+    }
+  })
+
+  test('every operation refuses a credential without its permission, before it looks at anything', async () => {
+    for (const operation of guarded()) {
+      const answer = await send(operation, pathAs(operation, tenants.powerlessOrganization), tenants.powerless)
+      const takesKeys = (operation.callers ?? ['user', 'api-key']).includes('api-key')
+      expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 403, takesKeys ? 'missing_permission' : 'caller_not_allowed'])
+    }
+  })
+
+  test('every operation refuses a kind of credential it does not take', async () => {
+    for (const operation of guarded()) {
+      if ((operation.callers ?? ['user', 'api-key']).includes('application')) continue
+      const answer = await send(operation, pathAs(operation, tenants.strangersOrganization), tenants.strangersApplication)
+      expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 403, 'caller_not_allowed'])
+    }
+  })
+
+  test('every operation answers another tenant’s ids exactly like ids that do not exist', async () => {
+    const walked: string[] = []
+    for (const operation of guarded()) {
+      if (parameters(operation.path).length === 0 || openToAll[operation.id]) continue
+      const theirs = tenants.idsOf(operation.path)
+      for (const token of [tenants.stranger, tenants.strangersApplication]) {
+        const unknown = Object.fromEntries(Object.entries(theirs).map(([name, id]) => [name, `${id.slice(0, 4)}${'0'.repeat(32)}`]))
+        const [real, none] = [await send(operation, fill(operation.path, theirs), token), await send(operation, fill(operation.path, unknown), token)]
+        expect([operation.id, real.status, shape(real, theirs)]).toEqual([operation.id, none.status, shape(none, unknown)])
+        expect(real.status, `${operation.id} let a stranger in`).toBeGreaterThanOrEqual(400)
+      }
+      walked.push(operation.id)
+    }
+    expect(walked.length).toBeGreaterThan(25)
+  })
+
+  test('a tenant in the path that is not the caller’s is answered like one that does not exist', async () => {
+    const { organization, locations } = opened.world
+    for (const operation of guarded().filter(({ scope }) => scope)) {
+      const path = fill(operation.path, tenants.idsOf(operation.path))
+      const real = await send(operation, `/organizations/${organization.id}${path}`, tenants.stranger)
+      const none = await send(operation, `/organizations/org_${'0'.repeat(32)}${path}`, tenants.stranger)
+      expect([operation.id, real.status, real.body.code]).toEqual([operation.id, 404, 'not_found'])
+      expect(real.body.detail).toBe(none.body.detail)
+      if (operation.scope !== 'target') continue
+      const own = await opened.call('GET', '/users/me', { token: tenants.stranger })
+      const crossed = `/organizations/${own.body.organizationId}/locations/${locations[0]!.id}${path}`
+      expect([operation.id, (await send(operation, crossed, tenants.stranger)).status]).toEqual([operation.id, 404])
+    }
+  })
+
+  test('every operation with a body refuses malformed JSON, other types and nonsense members without a fault', async () => {
+    for (const operation of guarded().filter(({ body }) => body)) {
+      const path = pathAs(operation, tenants.strangersOrganization)
+      const token = operation.callers?.[0] === 'application' ? tenants.strangersApplication : tenants.stranger
+      const headers = { 'Content-Type': 'application/json' }
+      const malformed = await opened.call(operation.method, path, { token, headers, body: '{"a":' })
+      expect([operation.id, [400, 403].includes(malformed.status)]).toEqual([operation.id, true])
+      for (const body of ['"text"', '[1,2,3]', '7', 'null', '{"__proto__":{"x":1},"nonsense":true}', '{"name":{"$gt":""}}']) {
+        const answer = await opened.call(operation.method, path, { token, headers, body })
+        expect(answer.status, `${operation.id} on ${body}`).toBeGreaterThanOrEqual(400)
+        expect(answer.status, `${operation.id} on ${body}`).toBeLessThan(500)
+      }
+    }
+  })
+
+  describe('odd ids', () => {
+    test.each([
+      ['too long', 'x'.repeat(51)],
+      ['a quote', "a'b"],
+      ['SQL', "1' or '1'='1"],
+      ['a slash', 'a/b'],
+      ['dots', '..'],
+      ['a null byte', '\u0000'],
+      ['an emoji', '😀'],
+      ['a line break', 'a\r\nSet-Cookie: x=1'],
+    ])('%s: every operation answers 404 or refuses, and never faults', async (_, odd) => {
+      for (const operation of guarded()) {
+        const names = parameters(operation.path)
+        if (names.length === 0) continue
+        const path = fill(operation.path, Object.fromEntries(names.map((name) => [name, odd])))
+        const answer = await send(operation, path, tenants.stranger)
+        expect([400, 403, 404, 405].includes(answer.status), `${operation.id} answered ${answer.status}`).toBe(true)
+      }
+    })
+  })
+})
+
+/** What an answer says, without the ids that were asked for and the trace. */
+function shape({ body }: Answer, ids: Record<string, string>): unknown {
+  let text = JSON.stringify(body ?? null)
+  for (const id of Object.values(ids)) text = text.replaceAll(id, '<id>')
+  return { ...(JSON.parse(text) as object), traceId: null }
+}
+
+async function makeTenants(opened: OpenedHost): Promise<Tenants> {
+  const { host, world, publisher, merchant, merchantAt, url, operator } = opened
+  const { services } = host
+  const location = world.locations[0]!.id
+  const key = async (email: string, permissions: string[]) => {
+    const user = await services.createUser({ email, name: email })
+    const { id: organizationId } = await services.createOrganization(user.id, { name: email })
+    const { secret } = await services.createApiKey({
+      organizationId,
+      createdBy: user.id,
+      name: 'walk',
+      permissions,
+      environment: 'production',
+      expiresTime: null,
+      applicationId: null,
+    })
+    return { secret, organizationId }
+  }
+  const stranger = await key('stranger@example.com', ['*', 'api-keys:*', 'members:*'])
+  const powerless = await key('powerless@example.com', ['coupons:redeem'])
+
+  // The stranger's own application at the stranger's own location, so that there is a token of theirs.
+  const asStranger = createClient({ baseUrl: url, token: stranger.secret })
+  const logo = await asStranger.postFile({ body: demoLogo() })
+  const own = await asStranger.postApplication({ body: listing('Strange app', logo.id) })
+  await operator.approveApplication({ params: { id: own.id! } })
+  const { id: ownLocation } = await asStranger.createLocation({ body: { name: 'Own' } })
+  const at = createClient({ baseUrl: url, token: stranger.secret, organizationId: stranger.organizationId, locationId: ownLocation })
+  await at.putApplicationInstance({ params: { applicationId: own.id! } })
+  const { token } = await asStranger.getApplicationInstanceByOrganization({ params: { id: own.id!, organizationId: ownLocation } })
+
+  // One of everything in the demo world. The application is one that is not in the store: a stranger may see those that are.
+  const demoFile = await publisher.postFile({ body: demoLogo() })
+  const hidden = await publisher.createDeveloperApplication({ body: { name: 'Hidden app' } })
+  const applicationKey = await publisher.createApplicationApiKey({ params: { id: hidden.id }, body: { name: 'k', permissions: ['*'] } })
+  const endpoint = await publisher.createWebhookEndpoint({ body: { url: 'https://example.com/hook', events: ['*'] } })
+  const meter = await publisher.createMeter({ params: { id: hidden.id }, body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' } })
+  const merchantKey = await merchant.createApiKey({ body: { name: 'k', permissions: ['locations:show'] } })
+  const { user } = await merchant.getMe()
+  await merchantAt(location).putApplicationInstance({ params: { applicationId: world.application.id } })
+  const installed = await publisher.getApplicationInstanceByOrganization({
+    params: { id: world.application.id, organizationId: location },
+  })
+  const charge = await createClient({ baseUrl: url, token: installed.token! }).charge({
+    body: {
+      appId: world.application.id,
+      meterId: world.application.meters.fixed,
+      eventId: 'walk-1',
+      locationId: location,
+      companyId: world.organization.id,
+      description: 'walk',
+      units: 1,
+    },
+  })
+
+  const byPrefix: [string, Record<string, string>][] = [
+    ['/organizations', { id: world.organization.id }],
+    ['/locations', { id: location }],
+    ['/members', { id: user!.id }],
+    ['/api-keys', { id: merchantKey.id }],
+    ['/developers/webhooks', { id: endpoint.id }],
+    ['/developers/applications', { id: hidden.id, keyId: applicationKey.id, meterId: meter.id }],
+    ['/applications', { id: hidden.id, organizationId: location }],
+    ['/files', { id: demoFile.id }],
+    ['/application-instances', { applicationId: hidden.id }],
+    ['/marketplace/app', { appId: world.application.id }],
+    ['/marketplace/billing', { chargeId: charge.chargeId }],
+  ]
+  return {
+    stranger: stranger.secret,
+    strangersOrganization: stranger.organizationId,
+    powerless: powerless.secret,
+    powerlessOrganization: powerless.organizationId,
+    strangersApplication: token!,
+    idsOf(path) {
+      const names = parameters(path)
+      if (names.length === 0) return {}
+      const ids = byPrefix.find(([prefix]) => path.startsWith(prefix))?.[1]
+      // A new kind of path needs a line above: the walk must not pass it by.
+      for (const name of names) if (!ids?.[name]) throw new Error(`walk.test.ts knows no ${name} for ${path}`)
+      return ids!
+    },
+  }
+}
+
+function listing(name: string, logoId: string) {
+  return { name, logoId, authorName: 'A', tagline: 't', description: 'd', permissions: ['charges.write', 'GetApplicationInstanceConfiguration'] }
+}

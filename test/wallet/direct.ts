@@ -1,0 +1,92 @@
+import { EventEmitter } from 'eventemitter3'
+import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
+import type { Environment } from '../../core/src/context.ts'
+import { openDatabase } from '../../core/src/database/index.ts'
+import type { Caller } from '../../core/src/http/index.ts'
+import { Reply } from '../../core/src/http/index.ts'
+import { systemClock } from '../../core/src/kernel/index.ts'
+import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
+import { hostConfig } from './host-config.ts'
+import type { World } from './world.ts'
+
+/** What an operation answered, or what it threw. */
+export interface Outcome {
+  status: number
+  code?: string
+  error?: unknown
+  body: any
+}
+
+/**
+ * A second wallet on the world's database, called without HTTP: what is submitted in one turn of the event loop is one batch, in
+ * that order, which requests over sockets cannot promise.
+ */
+export async function openDirectWallet(world: World, wallet: ConfigInput['wallet'] = {}) {
+  const connection = await openDatabase(world.opened.url)
+  const { knex: db, dialect } = connection
+  // The wallet needs no more of the context than this.
+  const ctx = {
+    db,
+    dialect,
+    config: parseConfig({ ...hostConfig, wallet }),
+    clock: systemClock,
+    lifecycle: new EventEmitter(),
+    signals: new EventEmitter(),
+  } as unknown as WalletContext
+  const { operations, topUp, drain } = createWallet(ctx)
+  const handler = (id: string) => operations.find((operation) => operation.id === id)!.handler
+  const rest = { params: undefined, query: undefined, ip: '' }
+
+  async function outcome(work: Promise<unknown>): Promise<Outcome> {
+    try {
+      const answer = await work
+      return answer instanceof Reply ? { status: answer.status, body: answer.body } : { status: 200, body: answer }
+    } catch (error) {
+      const { status = 500, code, details } = error as { status?: number; code?: string; details?: object }
+      return { status, code, error, body: details }
+    }
+  }
+
+  return {
+    db,
+    drain,
+    close: () => connection.close(),
+    charge: (caller: Caller, body: object) => outcome(handler('charge')({ ...rest, caller, body, db })),
+    void: (caller: Caller, chargeId: string) =>
+      outcome(
+        db.transaction((trx) =>
+          handler('deleteCharge')({ ...rest, params: { chargeId }, caller, body: undefined, db: trx }),
+        ),
+      ),
+    topUp: (locationId: string, amount: string, reference: string) =>
+      outcome(
+        db.transaction(async (trx) => {
+          const input = { locationId, amount, environment: 'production' as const, reference, actor: 'test:test' }
+          const { topUp: made, replayed } = await topUp(trx, input)
+          return new Reply(replayed ? 200 : 201, made)
+        }),
+      ),
+  }
+}
+
+export type DirectWallet = Awaited<ReturnType<typeof openDirectWallet>>
+
+/** The caller that the installation's token stands for. */
+export async function callerAt(
+  world: World,
+  locationId: string,
+  environment: Environment = 'production',
+): Promise<Caller> {
+  const installation = await world.db('stoa_installations').where({ location_id: locationId, environment }).first()
+  return {
+    kind: 'application',
+    credentialId: installation.id,
+    userId: null,
+    organizationId: installation.organization_id,
+    locationId,
+    environment,
+    permissions: new Set(),
+    onlyApplicationId: null,
+    application: { applicationId: installation.application_id, installationId: installation.id, rateLimit: null },
+  }
+}
