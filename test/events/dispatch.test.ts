@@ -203,12 +203,14 @@ eachDatabase((database) => {
     const opened = await openEvents(database, { retrySeconds: [0, 0] })
     const receiver = await openReceiver()
     await opened.addEndpoint({ url: receiver.url })
-    let calls = 0
+    const seen: unknown[] = []
     opened.ctx.eventHooks.delivered['charge.created'] = async (trx, event) => {
+      const row = (await trx('stoa_events').where({ id: event.id }).first('location_id')) as { location_id: string }
+      seen.push(row.location_id)
       await trx('stoa_events')
         .where({ id: event.id })
-        .update({ location_id: `call ${++calls}` })
-      if (calls === 1) throw new Error('not now')
+        .update({ location_id: `call ${seen.length}` })
+      if (seen.length === 1) throw new Error('not now')
     }
     opened.dispatch()
 
@@ -216,6 +218,8 @@ eachDatabase((database) => {
     await until(async () => (await opened.deliveries())[0]?.state === 'delivered')
 
     expect(receiver.received).toHaveLength(2)
+    // Nothing is left of the call that threw.
+    expect(seen).toEqual(['loc_1', 'loc_1'])
     expect(await opened.ctx.db('stoa_events')).toMatchObject([{ location_id: 'call 2' }])
     expect(await opened.attempts()).toMatchObject([
       { n: 1, outcome: 'failure', response_status: 204, error_code: 'host' },

@@ -4,7 +4,7 @@ import { EventEmitter } from 'eventemitter3'
 import express, { type Express, type RequestHandler } from 'express'
 import { afterAll } from 'vitest'
 import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
-import type { Context } from '../../core/src/context.ts'
+import { LifecycleEmitter, type Context } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
 import { mountOperations, notFoundHandler, type Authenticate, type Operation } from '../../core/src/http/index.ts'
 import { createSecretBox, type Clock, type Logger } from '../../core/src/kernel/index.ts'
@@ -62,7 +62,7 @@ export async function mountOwn(operations: Operation[], { authenticate, clock, c
     logger,
     secretBox: createSecretBox(['x'.repeat(32)]),
     files: { put: () => Promise.resolve(), get: () => Promise.resolve(null) },
-    lifecycle: new EventEmitter(),
+    lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
   }
   const app = express()

@@ -145,6 +145,8 @@ eachDatabase((database) => {
 
     it('carry a fresh token at every try, and none once the installation is off', async () => {
       const id = await world.application()
+      // Somebody listens, so that there is a cleanup: its token is for the owner to ask for, not for a late enabled event.
+      await world.subscribe(id)
       await install(id)
       const [event] = await world.events(id)
       type Sent = { _embedded: { applicationInstance: { token?: string } } }
@@ -155,6 +157,8 @@ eachDatabase((database) => {
       const configuration = `/application-instances/${id}/configuration`
       expect((await world.request('GET', configuration, { token: first! })).status).toBe(200)
       await world.request('POST', `/application-instances/${id}/disable`, { token: world.merchant.token })
+      expect(await tokenOf()).toBeUndefined()
+      await world.delivered((await world.events(id)).at(-1)!)
       expect(await tokenOf()).toBeUndefined()
     })
 

@@ -531,7 +531,7 @@ eachDatabase((database) => {
           await world.request(method, `${world.chargesPath}/${chargeId}`, { token: mine.token }),
           await world.request(method, `${world.chargesPath}/${chargeId}`, { token: otherToken }),
           await world.request(method, `${world.chargesPath}/chg_unknown`, { token: mine.token }),
-          await world.request(method, `${world.chargesPath}/%00`, { token: mine.token }),
+          await world.request(method, `${world.chargesPath}/%20odd`, { token: mine.token }),
           await world.request(method, `${world.chargesPath}/${'x'.repeat(300)}`, { token: mine.token }),
         ]
         for (const { status, body } of answers) {

@@ -98,7 +98,7 @@ eachDatabase((database) => {
     const { id } = (await create({ ...fixed, price: 1 })).body
     const answers = await Promise.all([2, 3, 4, 5, 6].map((price) => change(id, { price })))
     expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(200))
-    expect(answers.map(({ body }) => body.priceVersion).sort()).toEqual([2, 3, 4, 5, 6])
+    expect(new Set(answers.map(({ body }) => body.priceVersion))).toEqual(new Set([2, 3, 4, 5, 6]))
   })
 
   it('deactivates and reactivates', async () => {

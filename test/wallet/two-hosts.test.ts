@@ -93,7 +93,7 @@ eachDatabase((database) => {
     for (let round = 0; round < 20; round++) {
       const body = world.chargeBody(free)
       const outcomes = await Promise.all(wallets.map(({ charge }) => charge(caller, body)))
-      expect(outcomes.map(({ status }) => status).sort()).toEqual([200, 201])
+      expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([200, 201]))
     }
   })
 

@@ -15,7 +15,7 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
   let time = Date.parse('2026-03-01T12:00:00.000Z')
   const clock = { now: () => new Date(time) }
   const host = await createHost({ ...hostConfig, database: opened.url, clock, ...options })
-  await host.start()
+  host.start()
   const server = await listenOn(host)
   const connection = await openDatabase(opened.url)
   const db = connection.knex
@@ -198,7 +198,7 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
 
 export type World = Awaited<ReturnType<typeof openWorld>>
 
-async function made(answer: Promise<Answer>): Promise<any> {
+async function made(answer: Promise<Answer>): Promise<Answer['body']> {
   const { status, body } = await answer
   if (status !== 201) throw new Error(`${status}: ${JSON.stringify(body)}`)
   return body

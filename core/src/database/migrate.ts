@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import pRetry from 'p-retry'
 import { columnsOf, type Columns } from './columns.ts'
 import type { Dialect } from './dialect.ts'
 import { DatabaseProblem, type Database } from './open.ts'
@@ -22,7 +23,16 @@ const table = 'stoa_migrations'
  * go one after the other. Refuses a database that a newer program has migrated. Returns the names it applied.
  */
 export async function migrate(database: Database, list: Migration[] = migrations): Promise<string[]> {
-  const { knex, dialect } = database
+  return pRetry(() => migrateOnce(database, list), {
+    retries: 40,
+    minTimeout: 250,
+    factor: 1,
+    // On SQLite the other starter holds the whole database, and may need long.
+    shouldRetry: ({ error }) => (error as { code?: unknown }).code === 'SQLITE_BUSY',
+  })
+}
+
+async function migrateOnce({ knex, dialect }: Database, list: Migration[]): Promise<string[]> {
   return knex.transaction(async (trx) => {
     if (dialect.lockMigrations) await trx.raw(dialect.lockMigrations)
     if (!(await trx.schema.hasTable(table))) {

@@ -26,15 +26,20 @@ export async function openDatabase(source: string | Knex): Promise<Database> {
   return openSqlite(source.replace(/^sqlite:/, ''))
 }
 
-// Otherwise the message of a failed query, which is logged, has its values in it: hashes, e-mail addresses, sealed secrets.
-const compileSqlOnError = false
+const quiet = () => undefined
+const common = {
+  // Otherwise the message of a failed query, which is logged, has its values in it: hashes, e-mail addresses, sealed secrets.
+  compileSqlOnError: false,
+  // knex prints to the console what it throws as well.
+  log: { warn: quiet, error: quiet, deprecate: quiet, debug: quiet },
+}
 
 async function openSqlite(filename: string): Promise<Database> {
   const knex = knexModule({
     client: 'better-sqlite3',
     connection: { filename, options: { safeIntegers: true } } as Knex.BetterSqlite3ConnectionConfig,
     useNullAsDefault: true,
-    compileSqlOnError,
+    ...common,
     acquireConnectionTimeout: 10_000,
     pool: {
       // One connection: SQLite has one writer, and a query that forgot its transaction waits here and is found by tests.
@@ -66,27 +71,44 @@ function prepareConnection(connection: BetterSqlite3.Database): void {
   // better-sqlite3 is built with NORMAL in WAL mode, under which a committed charge can vanish at power loss.
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
-  connection.pragma('busy_timeout = 5000')
+  // Without it REPLACE INTO deletes rows past the triggers that keep the ledger append-only.
+  connection.pragma('recursive_triggers = ON')
+  // SQLite waits for another process by sleeping, and nothing else in this process runs meanwhile: better a 503 soon than a
+  // host that answers nobody.
+  connection.pragma('busy_timeout = 500')
   connection.pragma('cache_size = -64000')
   connection.pragma('wal_autocheckpoint = 4000')
-  // knex prepares every query anew, and begins deferred, so that a second process fails at its first write instead of
-  // waiting at BEGIN. Both are set right where all of its queries pass.
+  // knex prepares every query anew, begins deferred, so that a second process fails at its first write instead of waiting at
+  // BEGIN, and leaves a transaction open whose COMMIT fails. All three are set right where all of its queries pass.
   const prepare = connection.prepare.bind(connection)
   const statements = new Map<string, BetterSqlite3.Statement>()
   connection.prepare = ((sql: string) => {
     const known = statements.get(sql)
     if (known) return known
-    const statement = prepare(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
+    const statement =
+      sql === 'COMMIT;' ? commitOrRollBack(connection, prepare(sql)) : prepare(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
     if (statements.size >= statementCacheSize) statements.delete(statements.keys().next().value!)
     statements.set(sql, statement)
     return statement
   }) as typeof connection.prepare
 }
 
+function commitOrRollBack(connection: BetterSqlite3.Database, commit: BetterSqlite3.Statement): BetterSqlite3.Statement {
+  const run = () => {
+    try {
+      return commit.run()
+    } catch (error) {
+      if (connection.inTransaction) connection.exec('ROLLBACK')
+      throw error
+    }
+  }
+  return { reader: false, run } as unknown as BetterSqlite3.Statement
+}
+
 function openPostgres(url: string): Promise<Database> {
   const knex = knexModule({
     client: 'pg',
-    compileSqlOnError,
+    ...common,
     connection: { connectionString: url, connectionTimeoutMillis: 5000, application_name: 'stoa' },
     acquireConnectionTimeout: 8000,
     pool: { min: 0, max: 16 },

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex'
 import type { Environment } from '../context.ts'
 import {
   insertRows,
@@ -68,14 +69,16 @@ export async function listCharges(
   tenant: Tenant,
   filter: ChargeFilter,
 ): Promise<{ items: ChargeRecord[]; total: number }> {
-  const query = records(db, tenant)
-  if (filter.meterId !== undefined) query.where('charge.meter_id', filter.meterId)
-  if (filter.eventId !== undefined) query.where('charge.event_id', filter.eventId)
-  if (filter.userId !== undefined) query.where('charge.user_id', filter.userId)
-  if (filter.startTime !== undefined) query.where('charge.created_time', '>=', filter.startTime)
-  if (filter.endTime !== undefined) query.where('charge.created_time', '<', filter.endTime)
-  const [{ count } = { count: 0 }] = (await query.clone().clearSelect().count({ count: '*' })) as Row[]
-  const rows = (await query
+  const narrow = (query: Knex.QueryBuilder) => {
+    if (filter.meterId !== undefined) query.where('charge.meter_id', filter.meterId)
+    if (filter.eventId !== undefined) query.where('charge.event_id', filter.eventId)
+    if (filter.userId !== undefined) query.where('charge.user_id', filter.userId)
+    if (filter.startTime !== undefined) query.where('charge.created_time', '>=', filter.startTime)
+    if (filter.endTime !== undefined) query.where('charge.created_time', '<', filter.endTime)
+  }
+  const [{ count } = { count: 0 }] = (await ownRecords(db, tenant).modify(narrow).count({ count: '*' })) as Row[]
+  const rows = (await records(db, tenant)
+    .modify(narrow)
     .orderBy([
       { column: 'charge.created_time', order: 'desc' },
       { column: 'charge.id', order: 'desc' },
@@ -86,14 +89,18 @@ export async function listCharges(
   return { items: rows.map(toCharge), total: integer(count) }
 }
 
-function records(db: Db, { applicationId, locationId, environment }: Tenant) {
-  return db(`${table} as charge`)
+function ownRecords(db: Db, { applicationId, locationId, environment }: Tenant): Knex.QueryBuilder {
+  return db(`${table} as charge`).where({
+    'charge.application_id': applicationId,
+    'charge.location_id': locationId,
+    'charge.environment': environment,
+  })
+}
+
+/** With the time at which it was given back. */
+function records(db: Db, tenant: Tenant): Knex.QueryBuilder {
+  return ownRecords(db, tenant)
     .leftJoin(`${table} as refund`, (on) => void on.on('refund.id', 'charge.id').andOnVal('refund.seq', 1))
-    .where({
-      'charge.application_id': applicationId,
-      'charge.location_id': locationId,
-      'charge.environment': environment,
-    })
     .select('charge.*', 'refund.created_time as refunded_time')
 }
 

@@ -58,7 +58,7 @@ export function createHelloApp(options: HelloOptions): Express {
           appId: applicationId,
           meterId: options.meterId,
           // The caller's own id for this greeting: asking twice charges once.
-          eventId: String(req.query.id),
+          eventId: `greeting-${new URL(req.url, hostUrl).searchParams.get('id')}`,
           locationId: customer.locationId,
           companyId: customer.organizationId,
           description: 'A greeting',
