@@ -7,7 +7,8 @@ export const ConfigSchema = Type.Object(
   {
     secret: Type.String({
       minLength: 32,
-      description: 'Host secret of at least 32 characters. Session and sealing keys are derived from it. Keep it; losing it loses sealed settings.',
+      description:
+        'Host secret of at least 32 characters. Session and sealing keys are derived from it. Keep it; losing it loses sealed settings.',
     }),
     previousSecrets: Type.Array(Type.String({ minLength: 32 }), {
       default: [],
@@ -16,7 +17,8 @@ export const ConfigSchema = Type.Object(
     baseUrl: Type.String({
       format: 'uri',
       default: 'http://localhost:4000',
-      description: 'The address under which clients reach the router, with the mount path, without a trailing slash. Links are built from it.',
+      description:
+        'The address under which clients reach the router, with the mount path, without a trailing slash. Links are built from it.',
     }),
     name: Type.String({ default: 'Stoa', description: 'What the platform is called, in documentation and pages.' }),
     mode: OneOf(['production', 'development', 'test'], {
@@ -24,19 +26,34 @@ export const ConfigSchema = Type.Object(
       description:
         'In development and test, responses and published events are checked against their schemas: a mismatch is logged in development and is an error in test.',
     }),
-    bodyLimitBytes: Type.Integer({ minimum: 1024, default: 1_048_576, description: 'Largest JSON or form body accepted.' }),
+    bodyLimitBytes: Type.Integer({
+      minimum: 1024,
+      default: 1_048_576,
+      description: 'Largest JSON or form body accepted.',
+    }),
     fileLimitBytes: Type.Integer({ minimum: 1024, default: 2_097_152, description: 'Largest uploaded file accepted.' }),
     corsOrigins: Type.Array(Type.String(), {
       default: [],
       description: 'Origins of web pages that may call the API; "*" for any. Authority is in tokens, never in cookies.',
     }),
-    trustProxy: Type.Boolean({ default: false, description: 'Whether X-Forwarded-For names the client; only behind a proxy that sets it.' }),
+    trustProxy: Type.Boolean({
+      default: false,
+      description: 'Whether X-Forwarded-For names the client; only behind a proxy that sets it.',
+    }),
     currency: Type.String({ pattern: '^[A-Z]{3}$', default: 'USD', description: 'ISO 4217 currency of new wallets.' }),
     rateLimit: Type.Object(
       {
-        requests: Type.Integer({ minimum: 1, default: 20_000, description: 'Requests one credential may make in a window.' }),
+        requests: Type.Integer({
+          minimum: 1,
+          default: 20_000,
+          description: 'Requests one credential may make in a window.',
+        }),
         windowSeconds: Seconds(10, 'Length of the window.'),
-        signInsPerMinute: Type.Integer({ minimum: 1, default: 10, description: 'Sign-in attempts for one e-mail address in a minute.' }),
+        signInsPerMinute: Type.Integer({
+          minimum: 1,
+          default: 10,
+          description: 'Sign-in attempts for one e-mail address in a minute.',
+        }),
       },
       { default: {} },
     ),
@@ -48,16 +65,27 @@ export const ConfigSchema = Type.Object(
           minimum: 0,
           maximum: 1000,
           default: 500,
-          description: 'How long a verified credential is kept in memory: the longest time a revocation on another node can go unnoticed.',
+          description:
+            'How long a verified credential is kept in memory: the longest time a revocation on another node can go unnoticed.',
         }),
       },
       { default: {} },
     ),
     installations: Type.Object(
       {
-        acknowledgeSeconds: Seconds(300, 'How long an application that acknowledges has to answer before the event is sent again.'),
-        acknowledgeTries: Type.Integer({ minimum: 1, default: 3, description: 'How often the event is sent before the problem is shown.' }),
-        cleanupSeconds: Seconds(600, 'How long a removed application keeps a token that can only read its configuration.'),
+        acknowledgeSeconds: Seconds(
+          300,
+          'How long an application that acknowledges has to answer before the event is sent again.',
+        ),
+        acknowledgeTries: Type.Integer({
+          minimum: 1,
+          default: 3,
+          description: 'How often the event is sent before the problem is shown.',
+        }),
+        cleanupSeconds: Seconds(
+          600,
+          'How long a removed application keeps a token that can only read its configuration.',
+        ),
       },
       { default: {} },
     ),
@@ -68,22 +96,47 @@ export const ConfigSchema = Type.Object(
           description: 'Whether webhooks may go to private addresses: true, false, or a list of CIDR ranges.',
         }),
         allowHttp: Type.Boolean({ default: false, description: 'Whether webhook addresses may use http.' }),
-        timeoutMilliseconds: Type.Integer({ minimum: 100, default: 15_000, description: 'Total deadline of one attempt.' }),
+        timeoutMilliseconds: Type.Integer({
+          minimum: 100,
+          default: 15_000,
+          description: 'Total deadline of one attempt.',
+        }),
         retrySeconds: Type.Array(Type.Integer({ minimum: 0 }), {
           default: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
-          description: 'Waiting time before each retry; the last failure ends the delivery. The default is Standard Webhooks’ example schedule.',
+          description:
+            'Waiting time before each retry; the last failure ends the delivery. The default is Standard Webhooks’ example schedule.',
         }),
-        concurrency: Type.Integer({ minimum: 1, default: 64, description: 'Attempts under way at once in this process.' }),
-        perEndpoint: Type.Integer({ minimum: 1, default: 16, description: 'Attempts under way at once to one endpoint.' }),
-        pollMilliseconds: Type.Integer({ minimum: 10, default: 500, description: 'How often due work is looked for when nothing woke the dispatcher.' }),
+        concurrency: Type.Integer({
+          minimum: 1,
+          default: 64,
+          description: 'Attempts under way at once in this process.',
+        }),
+        perEndpoint: Type.Integer({
+          minimum: 1,
+          default: 16,
+          description: 'Attempts under way at once to one endpoint.',
+        }),
+        pollMilliseconds: Type.Integer({
+          minimum: 10,
+          default: 500,
+          description: 'How often due work is looked for when nothing woke the dispatcher.',
+        }),
       },
       { default: {} },
     ),
     wallet: Type.Object(
       {
-        voidWindowDays: Type.Integer({ minimum: 0, default: 60, description: 'How long a charge can be reversed by its application.' }),
+        voidWindowDays: Type.Integer({
+          minimum: 0,
+          default: 60,
+          description: 'How long a charge can be reversed by its application.',
+        }),
         batchSize: Type.Integer({ minimum: 1, default: 256, description: 'Most charges in one database transaction.' }),
-        queueLimit: Type.Integer({ minimum: 1, default: 10_000, description: 'Charges waiting before the host answers 503.' }),
+        queueLimit: Type.Integer({
+          minimum: 1,
+          default: 10_000,
+          description: 'Charges waiting before the host answers 503.',
+        }),
       },
       { default: {} },
     ),

@@ -85,7 +85,15 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
  * process never meet. Throws when an option is wrong or the database was migrated by a newer version.
  */
 export async function createHost(input: HostConfig): Promise<Host> {
-  const { database: source, identity = null, files, secretBox, clock = systemClock, logger = silent, ...options } = input
+  const {
+    database: source,
+    identity = null,
+    files,
+    secretBox,
+    clock = systemClock,
+    logger = silent,
+    ...options
+  } = input
   const config = parseConfig(options)
   const database = await openDatabase(source)
   const { knex: db, dialect } = database
@@ -133,7 +141,9 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...wallet.operations,
   ]
   catalogue.add(platformPermissions)
-  catalogue.add(config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true, ownKeys: false })))
+  catalogue.add(
+    config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true, ownKeys: false })),
+  )
   catalogue.addOperations(operations)
 
   const router = Router()

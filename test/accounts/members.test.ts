@@ -14,7 +14,8 @@ eachDatabase((database) => {
       token: by.token,
       body: { email: `new${++addresses}@stoa.test`, name: 'New', role, ...more },
     })
-  const change = (by: Person, id: string, role: Role) => world.call('PATCH', `/members/${id}`, { token: by.token, body: { role } })
+  const change = (by: Person, id: string, role: Role) =>
+    world.call('PATCH', `/members/${id}`, { token: by.token, body: { role } })
   const remove = (by: Person, id: string) => world.call('DELETE', `/members/${id}`, { token: by.token })
   const rolesIn = async (by: Person) => {
     const { body } = await world.call('GET', '/members', { token: by.token })
@@ -38,7 +39,11 @@ eachDatabase((database) => {
       const first = await world.organization()
       const second = await world.organization()
       const known = first.owner
-      const { status, body } = await add(second.owner, 'member', { email: known.email, name: 'Renamed', password: 'another password' })
+      const { status, body } = await add(second.owner, 'member', {
+        email: known.email,
+        name: 'Renamed',
+        password: 'another password',
+      })
       expect([status, body.id, body.name]).toEqual([201, known.id, expect.stringMatching(/^Person/)])
       expect((await world.signIn(known.email)).status).toBe(201)
       expect((await world.signIn(known.email, 'another password')).status).toBe(401)
@@ -52,7 +57,11 @@ eachDatabase((database) => {
     it('are added once even when asked twice at the same time', async () => {
       const { owner } = await world.organization()
       const email = 'at-once@stoa.test'
-      const answers = await Promise.all([add(owner, 'member', { email }), add(owner, 'member', { email }), add(owner, 'admin', { email })])
+      const answers = await Promise.all([
+        add(owner, 'member', { email }),
+        add(owner, 'member', { email }),
+        add(owner, 'admin', { email }),
+      ])
       expect(answers.map(({ status }) => status).filter((status) => status === 201).length).toBeGreaterThanOrEqual(1)
       for (const answer of answers) expect([201, 409]).toContain(answer.status)
       expect((await rolesIn(owner)).size).toBe(2)

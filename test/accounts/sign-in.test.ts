@@ -47,7 +47,12 @@ eachDatabase((database) => {
         const { traceId: _trace, ...rest } = body
         expect(status).toBe(401)
         expect({ ...rest, headers: headers.get('www-authenticate') }).toEqual({
-          ...{ type: 'urn:stoa:error:invalid_credentials', title: 'Wrong e-mail or password', status: 401, statusCode: 401 },
+          ...{
+            type: 'urn:stoa:error:invalid_credentials',
+            title: 'Wrong e-mail or password',
+            status: 401,
+            statusCode: 401,
+          },
           ...{ code: 'invalid_credentials', instance: '/sessions', headers: 'Bearer' },
           ...{ detail: expect.any(String), message: rest.detail, error: rest.detail },
         })
@@ -56,7 +61,12 @@ eachDatabase((database) => {
     })
 
     it('is refused without one of the two, or with anything else', async () => {
-      for (const body of [{}, { email: 'a@b.c' }, { email: 1, password: 2 }, { email: 'a@b.c', password: 'x', admin: true }]) {
+      for (const body of [
+        {},
+        { email: 'a@b.c' },
+        { email: 1, password: 2 },
+        { email: 'a@b.c', password: 'x', admin: true },
+      ]) {
         expect((await world.call('POST', '/sessions', { body })).status).toBe(422)
       }
     })
@@ -65,7 +75,8 @@ eachDatabase((database) => {
       const { owner } = await world.organization()
       world.advance(60)
       const tries = []
-      for (let i = 0; i < 10; i++) tries.push((await world.signIn(i % 2 ? owner.email : owner.email.toUpperCase(), 'wrong')).status)
+      for (let i = 0; i < 10; i++)
+        tries.push((await world.signIn(i % 2 ? owner.email : owner.email.toUpperCase(), 'wrong')).status)
       expect(tries).toEqual(Array(10).fill(401))
       const { status, body, headers } = await world.signIn(owner.email)
       expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'rate_limited', '60'])
@@ -110,7 +121,10 @@ eachDatabase((database) => {
       const claims = jwt.decode(owner.token) as Record<string, unknown>
       const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
       const sign = (changes: object, options: jwt.SignOptions = {}) =>
-        jwt.sign({ ...claims, ...changes }, 'x'.repeat(32), { header: { alg: 'HS256', typ: 'session+jwt' }, ...options })
+        jwt.sign({ ...claims, ...changes }, 'x'.repeat(32), {
+          header: { alg: 'HS256', typ: 'session+jwt' },
+          ...options,
+        })
       const forged = [
         `${header}.${payload}.`,
         `${header}.${payload}`,

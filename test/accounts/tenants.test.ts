@@ -27,7 +27,10 @@ eachDatabase((database) => {
         updatedTime: world.now().toISOString(),
       })
       const listed = await world.call('GET', '/organizations', { token: owner.token })
-      expect((listed.body as { name: string; role: string }[]).map(({ name, role }) => [name, role])).toContainEqual(['Second', 'owner'])
+      expect((listed.body as { name: string; role: string }[]).map(({ name, role }) => [name, role])).toContainEqual([
+        'Second',
+        'owner',
+      ])
       // The answer's Location, and every id in the list, leads somewhere.
       const path = new URL(headers.get('location')!).pathname
       expect((await world.call('GET', path, { token: owner.token })).body).toEqual(body)
@@ -50,9 +53,14 @@ eachDatabase((database) => {
       const { id, owner } = await world.organization('Kept')
       world.advance(5)
       const patch = (body: object) => world.call('PATCH', `/organizations/${id}`, { token: owner.token, body })
-      expect((await patch({ email: 'a@stoa.test' })).body).toMatchObject({ name: 'Kept', email: 'a@stoa.test', updatedTime: world.now().toISOString() })
+      expect((await patch({ email: 'a@stoa.test' })).body).toMatchObject({
+        name: 'Kept',
+        email: 'a@stoa.test',
+        updatedTime: world.now().toISOString(),
+      })
       expect((await patch({ email: null })).body).toMatchObject({ name: 'Kept', email: null })
-      for (const body of [{ name: '' }, { email: 'nobody' }, { id: 'org_x' }, { name: null }]) expect((await patch(body)).status).toBe(422)
+      for (const body of [{ name: '' }, { email: 'nobody' }, { id: 'org_x' }, { name: null }])
+        expect((await patch(body)).status).toBe(422)
     })
 
     it('of others are answered like those that do not exist', async () => {
@@ -61,13 +69,19 @@ eachDatabase((database) => {
       for (const token of [mine.owner.token, world.world.organization.apiKey]) {
         for (const id of [theirs.id, 'org_unknown']) {
           expect(outcome(await world.call('GET', `/organizations/${id}`, { token }))).toEqual([404, 'not_found'])
-          expect(outcome(await world.call('PATCH', `/organizations/${id}`, { token, body: { name: 'x' } }))).toEqual([404, 'not_found'])
+          expect(outcome(await world.call('PATCH', `/organizations/${id}`, { token, body: { name: 'x' } }))).toEqual([
+            404,
+            'not_found',
+          ])
         }
       }
     })
 
     it('are not made by API keys', async () => {
-      const { status, body } = await world.call('POST', '/organizations', { token: world.world.organization.apiKey, body: { name: 'x' } })
+      const { status, body } = await world.call('POST', '/organizations', {
+        token: world.world.organization.apiKey,
+        body: { name: 'x' },
+      })
       expect([status, body.code]).toEqual([403, 'caller_not_allowed'])
     })
   })
@@ -76,9 +90,17 @@ eachDatabase((database) => {
     it('are made, listed, shown and changed by their organization', async () => {
       const { id, owner } = await world.organization()
       const { token } = owner
-      const { status, body, headers } = await world.call('POST', '/locations', { token, body: { name: 'North', address: '1 Agora' } })
+      const { status, body, headers } = await world.call('POST', '/locations', {
+        token,
+        body: { name: 'North', address: '1 Agora' },
+      })
       expect(status).toBe(201)
-      expect(body).toMatchObject({ id: expect.stringMatching(/^loc_/), organizationId: id, name: 'North', address: '1 Agora' })
+      expect(body).toMatchObject({
+        id: expect.stringMatching(/^loc_/),
+        organizationId: id,
+        name: 'North',
+        address: '1 Agora',
+      })
       expect(headers.get('location')).toMatch(new RegExp(`/locations/${body.id}$`))
       expect((await world.call('GET', `/locations/${body.id}`, { token })).body).toEqual(body)
       const changed = await world.call('PATCH', `/locations/${body.id}`, { token, body: { address: null } })
@@ -123,7 +145,10 @@ eachDatabase((database) => {
         ['member', 403],
       ] as const) {
         const { token } = await world.member(id, role)
-        expect((await world.call('PATCH', `/locations/${location.id}`, { token, body: { name: role } })).status, role).toBe(status)
+        expect(
+          (await world.call('PATCH', `/locations/${location.id}`, { token, body: { name: role } })).status,
+          role,
+        ).toBe(status)
         expect((await world.call('GET', '/locations', { token })).status, role).toBe(200)
       }
     })
@@ -138,19 +163,22 @@ eachDatabase((database) => {
       expect([user.id, organization.id, location.id]).toEqual(['user@42', 'tenant-42', 'shop.42'])
     })
 
-    it.each(['', 'a/b', 'a b', 'x'.repeat(51), 'ü', 'a\0'])('are refused when no path could name them: %j', async (id) => {
-      const { owner, id: organizationId } = await world.organization()
-      const { services } = world
-      for (const attempt of [
-        () => services.createUser({ id, email: 'odd-id@stoa.test', name: 'Odd' }),
-        () => services.createOrganization(owner.id, { id, name: 'Odd' }),
-        () => services.createLocation(organizationId, { id, name: 'Odd' }),
-      ]) {
-        const refused = await attempt().catch((error: unknown) => error)
-        expect(refused).toBeInstanceOf(StoaError)
-        expect((refused as StoaError).invalidFields).toMatchObject([{ field: 'id' }])
-      }
-    })
+    it.each(['', 'a/b', 'a b', 'x'.repeat(51), 'ü', 'a\0'])(
+      'are refused when no path could name them: %j',
+      async (id) => {
+        const { owner, id: organizationId } = await world.organization()
+        const { services } = world
+        for (const attempt of [
+          () => services.createUser({ id, email: 'odd-id@stoa.test', name: 'Odd' }),
+          () => services.createOrganization(owner.id, { id, name: 'Odd' }),
+          () => services.createLocation(organizationId, { id, name: 'Odd' }),
+        ]) {
+          const refused = await attempt().catch((error: unknown) => error)
+          expect(refused).toBeInstanceOf(StoaError)
+          expect((refused as StoaError).invalidFields).toMatchObject([{ field: 'id' }])
+        }
+      },
+    )
   })
 
   describe('somebody who belongs nowhere', () => {

@@ -3,7 +3,12 @@ import express from 'express'
 
 /** The ceiling: Express 5 with nothing in it, answering bodies of the size the host answers. */
 const app = express()
-const answer = { id: 'loc_019a8c7be0007000a000000000000000', name: 'Location', address: null, createdTime: new Date().toISOString() }
+const answer = {
+  id: 'loc_019a8c7be0007000a000000000000000',
+  name: 'Location',
+  address: null,
+  createdTime: new Date().toISOString(),
+}
 app.get('/thing/:id', (_req, res) => {
   res.json(answer)
 })

@@ -84,9 +84,16 @@ async function installEverywhere({ host }: Subject): Promise<Payer[]> {
     Array.from({ length: wallets }, async (_, n) => {
       const { id: locationId } = await merchant.createLocation({ body: { name: `Bench ${n}` } })
       await operator.topUp({ body: { locationId, amount: '1000000', reference: randomUUID() } })
-      const at = createClient({ baseUrl: url, token: world.organization.apiKey, organizationId: world.organization.id, locationId })
+      const at = createClient({
+        baseUrl: url,
+        token: world.organization.apiKey,
+        organizationId: world.organization.id,
+        locationId,
+      })
       await at.putApplicationInstance({ params: { applicationId } })
-      const { token } = await publisher.getApplicationInstanceByOrganization({ params: { id: applicationId, organizationId: locationId } })
+      const { token } = await publisher.getApplicationInstanceByOrganization({
+        params: { id: applicationId, organizationId: locationId },
+      })
       return { locationId, token: token! }
     }),
   )

@@ -24,7 +24,12 @@ export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<v
     clients: 64,
     seconds: 3,
     expect: 204,
-    request: () => ({ method: 'POST', path: '/hook', headers: { 'content-type': 'application/json' }, body: 'x'.repeat(600) }),
+    request: () => ({
+      method: 'POST',
+      path: '/hook',
+      headers: { 'content-type': 'application/json' },
+      body: 'x'.repeat(600),
+    }),
   })
   await receiver.ask('take')
 
@@ -50,7 +55,14 @@ export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<v
   latencies.sort((a, b) => a - b)
 
   printTable(
-    ['deliveries', 'of bare undici POSTs', 'deliveries/s', 'bare POSTs/s', 'publish to first byte at 100/s: p50 ms', 'p99 ms'],
+    [
+      'deliveries',
+      'of bare undici POSTs',
+      'deliveries/s',
+      'bare POSTs/s',
+      'publish to first byte at 100/s: p50 ms',
+      'p99 ms',
+    ],
     [
       [
         `backlog of ${count(backlog)}, one endpoint`,
@@ -71,10 +83,17 @@ async function chargeAt({ url, world }: Subject['host']['ready']): Promise<() =>
   const { id: locationId } = await merchant.createLocation({ body: { name: 'Deliveries' } })
   const operator = createClient({ baseUrl: url, token: world.operator.apiKey })
   await operator.topUp({ body: { locationId, amount: '1000000', reference: randomUUID() } })
-  const at = createClient({ baseUrl: url, token: world.organization.apiKey, organizationId: world.organization.id, locationId })
+  const at = createClient({
+    baseUrl: url,
+    token: world.organization.apiKey,
+    organizationId: world.organization.id,
+    locationId,
+  })
   await at.putApplicationInstance({ params: { applicationId } })
   const publisher = createClient({ baseUrl: url, token: world.publisher.apiKey })
-  const { token } = await publisher.getApplicationInstanceByOrganization({ params: { id: applicationId, organizationId: locationId } })
+  const { token } = await publisher.getApplicationInstanceByOrganization({
+    params: { id: applicationId, organizationId: locationId },
+  })
   const pool = new Pool(url, { connections: 64, pipelining: 1 })
   return async () => {
     const { statusCode, body } = await pool.request({

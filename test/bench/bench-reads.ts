@@ -31,5 +31,8 @@ export async function benchReads({ host, bare }: Subject, seconds: number): Prom
       ms(get.p99),
     ])
   }
-  printTable(['authenticated GET with one row read', 'of bare Express', 'req/s', 'bare req/s', 'p50 ms', 'p99 ms'], rows)
+  printTable(
+    ['authenticated GET with one row read', 'of bare Express', 'req/s', 'bare req/s', 'p50 ms', 'p99 ms'],
+    rows,
+  )
 }

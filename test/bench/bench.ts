@@ -22,7 +22,9 @@ export interface Subject {
 const seconds = Number(process.argv.find((each) => each.startsWith('--seconds='))?.split('=')[1] ?? 4)
 
 const cpu = cpus()
-console.log(`Machine: ${cpu.length} x ${cpu[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`)
+console.log(
+  `Machine: ${cpu.length} x ${cpu[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+)
 console.log(`Each figure: ${seconds} s closed loop; load generator, server and database share the machine.\n`)
 
 const directory = await mkdtemp(join(tmpdir(), 'stoa-bench-'))

@@ -45,7 +45,12 @@ export async function measureLoad({ url, clients, seconds, request, expect }: Lo
   await running
   await pool.close()
   latencies.sort((a, b) => a - b)
-  return { perSecond: latencies.length / elapsed, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), requests: latencies.length }
+  return {
+    perSecond: latencies.length / elapsed,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    requests: latencies.length,
+  }
 }
 
 export function percentile(sorted: number[], share: number): number {

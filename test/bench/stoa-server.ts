@@ -17,4 +17,3 @@ process.on('message', () => {
   process.send!('started')
 })
 process.send!({ url, world })
-

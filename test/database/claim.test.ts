@@ -23,7 +23,9 @@ eachDatabase((database) => {
   })
 
   const add = (count: number, due = at(0)) =>
-    first.knex('jobs').insert(Array.from({ length: count }, (_, i) => ({ id: `job${String(i).padStart(3, '0')}`, due_time: due })))
+    first
+      .knex('jobs')
+      .insert(Array.from({ length: count }, (_, i) => ({ id: `job${String(i).padStart(3, '0')}`, due_time: due })))
 
   /** Claims as a worker does: what is due at `now`, and what nobody holds any more. */
   const claim = (worker: Database, now: number, { limit = 10, order = 'id', seconds = 30, state = 'waiting' } = {}) =>
@@ -88,7 +90,10 @@ eachDatabase((database) => {
       const slow = await claim(first, 0)
       const successor = await claim(second, 30)
       const finish = (worker: Database, leaseToken: string, state: string) =>
-        worker.knex('jobs').where({ id: 'job000', lease_token: leaseToken }).update({ state, lease_token: null, lease_until: null })
+        worker
+          .knex('jobs')
+          .where({ id: 'job000', lease_token: leaseToken })
+          .update({ state, lease_token: null, lease_until: null })
       expect(await finish(first, slow.leaseToken, 'failed')).toBe(0)
       expect(await finish(second, successor.leaseToken, 'done')).toBe(1)
       expect(await finish(first, slow.leaseToken, 'failed')).toBe(0)
@@ -98,7 +103,12 @@ eachDatabase((database) => {
     it('joins a transaction, and gives the rows back when that is undone', async () => {
       await add(2)
       const undone = first.knex.transaction(async (trx) => {
-        const { rows } = await claimDue(trx, first.dialect, { table: 'jobs', limit: 5, leaseUntil: at(30), due: () => undefined })
+        const { rows } = await claimDue(trx, first.dialect, {
+          table: 'jobs',
+          limit: 5,
+          leaseUntil: at(30),
+          due: () => undefined,
+        })
         expect(rows).toHaveLength(2)
         throw new Error('undone')
       })

@@ -33,7 +33,10 @@ eachDatabase((database) => {
     it('is recorded with the time', async () => {
       const opened = await openEmpty(database)
       await migrate(opened)
-      const rows = (await opened.knex('stoa_migrations').orderBy('name')) as { name: string; applied_time: string | Date }[]
+      const rows = (await opened.knex('stoa_migrations').orderBy('name')) as {
+        name: string
+        applied_time: string | Date
+      }[]
       expect(rows.map(({ name }) => name)).toEqual(names)
       for (const { applied_time: time } of rows) expect(Number.isNaN(new Date(time).getTime())).toBe(false)
     })
@@ -82,7 +85,10 @@ eachDatabase((database) => {
   })
 
   describe('a database that a newer program has migrated', () => {
-    const newer: Migration = { name: '9999-future', up: ({ createTable }) => createTable('stoa_future', (column) => void column.id()) }
+    const newer: Migration = {
+      name: '9999-future',
+      up: ({ createTable }) => createTable('stoa_future', (column) => void column.id()),
+    }
 
     it('is refused by name, and nothing of it is touched', async () => {
       const url = await emptyUrl(database)
@@ -114,7 +120,12 @@ eachDatabase((database) => {
         name: '0003-flaky',
         async up({ createTable, trx }) {
           await createTable('stoa_half', (column) => void column.id())
-          await trx('stoa_organizations').insert({ id: 'o', name: 'n', created_time: new Date(0).toISOString(), updated_time: new Date(0).toISOString() })
+          await trx('stoa_organizations').insert({
+            id: 'o',
+            name: 'n',
+            created_time: new Date(0).toISOString(),
+            updated_time: new Date(0).toISOString(),
+          })
           if (broken) throw new Error('half-way')
         },
       }

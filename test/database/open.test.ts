@@ -122,7 +122,9 @@ eachDatabase((database) => {
     it('is undone, and the next one is served', async () => {
       const { knex } = await open(await emptyUrl(database))
       await knex.schema.createTable('parents', (table) => table.text('id').primary())
-      await knex.raw('create table children (id text, parent text references parents (id) deferrable initially deferred)')
+      await knex.raw(
+        'create table children (id text, parent text references parents (id) deferrable initially deferred)',
+      )
       const failed = knex.transaction((trx) => trx('children').insert({ id: 'c', parent: 'nobody' }))
       await expect(failed).rejects.toThrow(/foreign key/i)
       expect(await knex('children')).toEqual([])

@@ -102,7 +102,9 @@ describe('a PostgreSQL that cannot be reached for a while', () => {
   it('goes away in the middle of requests: each gets an answer, and what was answered with 201 is kept', async () => {
     const token = host.world.organization.apiKey
     const attempts = Array.from({ length: 40 }, (_, index) =>
-      host.call('POST', '/locations', { token, body: { name: `burst ${index}` } }).then(async (answer) => ({ index, answer })),
+      host
+        .call('POST', '/locations', { token, body: { name: `burst ${index}` } })
+        .then(async (answer) => ({ index, answer })),
     )
     await Promise.race(attempts)
     await cable.pull()

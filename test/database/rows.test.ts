@@ -56,9 +56,12 @@ eachDatabase((database) => {
   }
 
   describe('what is written comes back', () => {
-    it.each([0n, 1n, -1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n)])('money %s', async (amount) => {
-      expect(money((await roundTrip({ amount })).amount)).toBe(amount)
-    })
+    it.each([0n, 1n, -1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n)])(
+      'money %s',
+      async (amount) => {
+        expect(money((await roundTrip({ amount })).amount)).toBe(amount)
+      },
+    )
 
     it('money, whatever the amount', async () => {
       const property = fc.asyncProperty(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), async (amount) => {
@@ -70,7 +73,10 @@ eachDatabase((database) => {
     it('money that the database itself added up', async () => {
       await roundTrip({ amount: 2n ** 60n, words: 'sum' })
       await roundTrip({ amount: 1n, words: 'sum' })
-      const [row] = (await opened.knex('kinds').where({ words: 'sum' }).select(opened.knex.raw('sum(amount) as total'))) as Row[]
+      const [row] = (await opened
+        .knex('kinds')
+        .where({ words: 'sum' })
+        .select(opened.knex.raw('sum(amount) as total'))) as Row[]
       expect(money(row!.total)).toBe(2n ** 60n + 1n)
     })
 
@@ -82,19 +88,32 @@ eachDatabase((database) => {
       expect(boolean((await roundTrip({ yes })).yes)).toBe(yes)
     })
 
-    it.each(['2026-03-01T12:00:00.000Z', '2026-03-29T01:30:00.123Z', '1970-01-01T00:00:00.001Z', '2099-12-31T23:59:59.999Z'])(
-      'the time %s, to the millisecond and in UTC',
-      async (moment) => {
-        expect(iso((await roundTrip({ moment })).moment)).toBe(moment)
+    it.each([
+      '2026-03-01T12:00:00.000Z',
+      '2026-03-29T01:30:00.123Z',
+      '1970-01-01T00:00:00.001Z',
+      '2099-12-31T23:59:59.999Z',
+    ])('the time %s, to the millisecond and in UTC', async (moment) => {
+      expect(iso((await roundTrip({ moment })).moment)).toBe(moment)
+    })
+
+    it.each(['', 'plain', 'ÄÖÜ ☃ 😀', "it's; drop table kinds --", '  spaces  ', 'a\nb\tc', '?', '$1', '\\'])(
+      'the text %j',
+      async (words) => {
+        expect(text((await roundTrip({ words })).words)).toBe(words)
       },
     )
 
-    it.each(['', 'plain', 'ÄÖÜ ☃ 😀', "it's; drop table kinds --", '  spaces  ', 'a\nb\tc', '?', '$1', '\\'])('the text %j', async (words) => {
-      expect(text((await roundTrip({ words })).words)).toBe(words)
-    })
-
     it('JSON, byte for byte', async () => {
-      for (const value of [{ b: 1, a: [null, true, 'x'] }, [], 'text', 0, null, { '10': 1, '2': 2 }, { nested: { deep: {} } }]) {
+      for (const value of [
+        { b: 1, a: [null, true, 'x'] },
+        [],
+        'text',
+        0,
+        null,
+        { '10': 1, '2': 2 },
+        { nested: { deep: {} } },
+      ]) {
         const row = await roundTrip({ inside: toJson(value) })
         expect(row.inside).toBe(JSON.stringify(value))
         expect(json(row.inside)).toEqual(value)
@@ -117,7 +136,11 @@ eachDatabase((database) => {
       const count = Math.ceil(opened.dialect.parameterLimit / 3) + 7
       const rows = Array.from({ length: count }, (_, index) => ({ id: `many${index}`, words: 'many', whole: index }))
       await insertRows(opened.knex, opened.dialect, 'kinds', rows)
-      const [row] = (await opened.knex('kinds').where({ words: 'many' }).count({ count: '*' }).sum({ sum: 'whole' })) as Row[]
+      const [row] = (await opened
+        .knex('kinds')
+        .where({ words: 'many' })
+        .count({ count: '*' })
+        .sum({ sum: 'whole' })) as Row[]
       expect([Number(row!.count), Number(row!.sum)]).toEqual([count, (count * (count - 1)) / 2])
     })
 
@@ -126,7 +149,11 @@ eachDatabase((database) => {
     })
 
     it('inserts all or none within a transaction', async () => {
-      const rows = [{ id: 'twice', words: 'twice' }, { id: 'other', words: 'twice' }, { id: 'twice', words: 'twice' }]
+      const rows = [
+        { id: 'twice', words: 'twice' },
+        { id: 'other', words: 'twice' },
+        { id: 'twice', words: 'twice' },
+      ]
       const failed = opened.knex.transaction((trx) => insertRows(trx, opened.dialect, 'kinds', rows))
       await expect(failed).rejects.toSatisfy(isUniqueViolation)
       expect(await opened.knex('kinds').where({ words: 'twice' })).toEqual([])
@@ -155,7 +182,12 @@ eachDatabase((database) => {
     it('the end of something that is still referred to', async () => {
       await roundTrip({})
       await opened.knex('owned').insert({ id: 'p', kind: `row${number}` })
-      await expect(opened.knex('kinds').where({ id: `row${number}` }).delete()).rejects.toSatisfy(isForeignKeyViolation)
+      await expect(
+        opened
+          .knex('kinds')
+          .where({ id: `row${number}` })
+          .delete(),
+      ).rejects.toSatisfy(isForeignKeyViolation)
     })
   })
 })

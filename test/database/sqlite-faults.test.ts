@@ -14,11 +14,15 @@ const secret = 'a secret that only tests know, 32+'
 describe('a SQLite file that another process has locked', () => {
   let host: OpenedHost
   const url = sqliteUrl()
-  const database: TestDatabase = { kind: 'sqlite', create: () => Promise.resolve({ url, drop: () => Promise.resolve() }) }
+  const database: TestDatabase = {
+    kind: 'sqlite',
+    create: () => Promise.resolve({ url, drop: () => Promise.resolve() }),
+  }
   beforeAll(async () => {
     host = await openHost(database, { logger: undefined })
   })
-  const post = (name: string) => host.call('POST', '/locations', { token: host.world.organization.apiKey, body: { name } })
+  const post = (name: string) =>
+    host.call('POST', '/locations', { token: host.world.organization.apiKey, body: { name } })
   const names = async () => {
     const { status, body } = await host.call('GET', '/locations', { token: host.world.organization.apiKey })
     expect(status).toBe(200)
@@ -54,7 +58,10 @@ describe('a SQLite file that cannot be written', () => {
     await chmod(file, 0o444)
     const readonly = knexModule({
       client: 'better-sqlite3',
-      connection: { filename: file, options: { safeIntegers: true, readonly: true } } as Knex.BetterSqlite3ConnectionConfig,
+      connection: {
+        filename: file,
+        options: { safeIntegers: true, readonly: true },
+      } as Knex.BetterSqlite3ConnectionConfig,
       useNullAsDefault: true,
       pool: {
         min: 1,

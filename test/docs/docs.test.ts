@@ -24,7 +24,9 @@ describe('the README', () => {
   })
 
   test('names commands that exist', async () => {
-    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
     const text = await readFile(join(root, 'README.md'), 'utf8')
     for (const [, script] of text.matchAll(/npm run (?:-s )?(\w+)/g)) expect(Object.keys(scripts)).toContain(script)
   })
@@ -36,7 +38,16 @@ describe('the embedding example', () => {
     const child = spawnNode([join(root, 'examples/embed/src/server.ts')], { PORT: String(port) })
     onTestFinished(() => void child.kill('SIGKILL'))
     const get = (path: string) => fetch(`http://localhost:${port}${path}`)
-    await expect.poll(() => get('/').then((res) => res.text(), () => null), { timeout: 20_000 }).toBe('My own page')
+    await expect
+      .poll(
+        () =>
+          get('/').then(
+            (res) => res.text(),
+            () => null,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe('My own page')
     expect(await (await get('/marketplace/health')).json()).toEqual({ status: 'ok' })
     expect((await get('/marketplace/api/documentation')).status).toBe(200)
     expect((await get('/nowhere')).headers.get('x-request-id')).toBeNull()
@@ -67,10 +78,14 @@ describe('the guides', () => {
 
   test('operating: every command runs', async () => {
     const home = await makeHome()
-    const commands = (await programOf('docs/guides/operating.md', 'sh')).split('\n').filter((line) => line.startsWith('npm run stoa --'))
+    const commands = (await programOf('docs/guides/operating.md', 'sh'))
+      .split('\n')
+      .filter((line) => line.startsWith('npm run stoa --'))
     expect(commands.length).toBeGreaterThan(4)
     for (const line of commands) {
-      const args = [...line.slice('npm run stoa --'.length).matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
+      const args = [...line.slice('npm run stoa --'.length).matchAll(/"([^"]+)"|(\S+)/g)].map(
+        ([, quoted, bare]) => quoted ?? bare!,
+      )
       expect(await runStoa(args, { STOA_HOME: home }), line).toMatchObject({ code: 0, stderr: '' })
     }
   })
@@ -92,7 +107,10 @@ describe('links', () => {
       const text = await readFile(join(root, page), 'utf8')
       for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
         const path = join(root, page, '..', target)
-        await expect(readFile(path).catch(() => readdir(path)), `${page} -> ${target}`).resolves.toBeDefined()
+        await expect(
+          readFile(path).catch(() => readdir(path)),
+          `${page} -> ${target}`,
+        ).resolves.toBeDefined()
       }
     }
   })

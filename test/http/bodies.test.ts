@@ -40,7 +40,12 @@ describe('a JSON body', () => {
     url = (await mountOwn([echo, optional])).url
   })
   const post = (body: Buffer | string, headers: Record<string, string> = {}) =>
-    send(url, { method: 'POST', path: '/echo', body, headers: { 'Content-Length': String(Buffer.byteLength(body)), ...headers } })
+    send(url, {
+      method: 'POST',
+      path: '/echo',
+      body,
+      headers: { 'Content-Length': String(Buffer.byteLength(body)), ...headers },
+    })
 
   it.each([
     ['no Content-Type', {}],
@@ -61,10 +66,13 @@ describe('a JSON body', () => {
     },
   )
 
-  it.each(['{', '{"text":}', "{'text':'a'}", '{"text":"a"}}', 'NaN', '{"text":"a\nb"}'])('%j is malformed: 400', async (text) => {
-    const { status, body } = await post(text, json)
-    expect([status, body.code]).toEqual([400, 'malformed_json'])
-  })
+  it.each(['{', '{"text":}', "{'text':'a'}", '{"text":"a"}}', 'NaN', '{"text":"a\nb"}'])(
+    '%j is malformed: 400',
+    async (text) => {
+      const { status, body } = await post(text, json)
+      expect([status, body.code]).toEqual([400, 'malformed_json'])
+    },
+  )
 
   it.each([
     ['Latin-1', Buffer.from('{"text":"Grüße"}', 'latin1')],
@@ -100,7 +108,11 @@ describe('a JSON body', () => {
     ['no type', { 'Content-Length': '0' }],
     ['neither length nor type', {}],
   ])('that may be absent and is empty with %s is no body', async (_name, headers) => {
-    const { status, body } = await send(url, { method: 'PUT', path: '/optional', headers: headers as Record<string, string> })
+    const { status, body } = await send(url, {
+      method: 'PUT',
+      path: '/optional',
+      headers: headers as Record<string, string>,
+    })
     expect([status, body]).toEqual([200, { body: false }])
   })
 
@@ -112,7 +124,9 @@ describe('a JSON body', () => {
     })
 
     it('counts as large as what it unpacks to', async () => {
-      const bomb = gzipSync(Buffer.concat([Buffer.from('{"text":"'), Buffer.alloc(100_000_000, 0x61), Buffer.from('"}')]))
+      const bomb = gzipSync(
+        Buffer.concat([Buffer.from('{"text":"'), Buffer.alloc(100_000_000, 0x61), Buffer.from('"}')]),
+      )
       expect(bomb.length).toBeLessThan(1_048_576)
       const { status, body } = await post(bomb, gzip)
       expect([status, body.code]).toEqual([413, 'body_too_large'])
@@ -195,7 +209,13 @@ describe('a JSON body', () => {
         setTimeout(() => controller.abort(), 50)
       },
     })
-    const half = { method: 'POST', body: stream, duplex: 'half', headers: json, signal: controller.signal } as RequestInit
+    const half = {
+      method: 'POST',
+      body: stream,
+      duplex: 'half',
+      headers: json,
+      signal: controller.signal,
+    } as RequestInit
     await expect(fetch(`${url}/echo`, half)).rejects.toThrow()
     expect((await post('{}', json)).status).toBe(200)
   })

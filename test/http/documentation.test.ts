@@ -9,7 +9,12 @@ import { send, serve } from './support.ts'
 let host: Host
 let url: string
 beforeAll(async () => {
-  host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+', mode: 'test', name: 'A <b> & "co"' })
+  host = await createHost({
+    database: ':memory:',
+    secret: 'a secret that only tests know, 32+',
+    mode: 'test',
+    name: 'A <b> & "co"',
+  })
   const app = express()
   app.use('/deep/down', host.router, host.notFound)
   app.use(host.router, host.notFound)
@@ -39,22 +44,34 @@ describe('GET /openapi.json', () => {
   })
 
   it('describes every operation the host serves, once', () => {
-    const described = Object.entries(answer.body.paths as Record<string, Record<string, { operationId?: string }>>).flatMap(([path, item]) =>
+    const described = Object.entries(
+      answer.body.paths as Record<string, Record<string, { operationId?: string }>>,
+    ).flatMap(([path, item]) =>
       Object.entries(item)
         .filter(([method]) => method !== 'servers')
         .map(([method, { operationId }]) => `${operationId} ${method.toUpperCase()} ${path}`),
     )
-    const served = host.operations.map(({ id, method, path }) => `${id} ${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
+    const served = host.operations.map(
+      ({ id, method, path }) => `${id} ${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`,
+    )
     expect(described.sort()).toEqual(served.sort())
     expect(new Set(host.operations.map(({ id }) => id)).size).toBe(host.operations.length)
   })
 
   it('names the path’s parameters in its schemas', () => {
-    for (const [path, item] of Object.entries(answer.body.paths as Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>)) {
+    for (const [path, item] of Object.entries(
+      answer.body.paths as Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>,
+    )) {
       const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
       for (const [method, { parameters = [] }] of Object.entries(item)) {
         if (method === 'servers') continue
-        expect(parameters.filter((each) => each.in === 'path').map(({ name }) => name).sort(), `${method} ${path}`).toEqual(names.sort())
+        expect(
+          parameters
+            .filter((each) => each.in === 'path')
+            .map(({ name }) => name)
+            .sort(),
+          `${method} ${path}`,
+        ).toEqual(names.sort())
       }
     }
   })
@@ -115,6 +132,8 @@ describe.each(['', '/deep/down'])('GET %s/api/documentation', (mount) => {
   it('with a slash at the end leads to the page', async () => {
     const { status, headers } = await send(url, { path: `${mount}/api/documentation/` })
     expect(status).toBe(308)
-    expect(new URL(headers.get('location')!, `${url}${mount}/api/documentation/`).pathname).toBe(`${mount}/api/documentation`)
+    expect(new URL(headers.get('location')!, `${url}${mount}/api/documentation/`).pathname).toBe(
+      `${mount}/api/documentation`,
+    )
   })
 })

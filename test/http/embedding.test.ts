@@ -19,7 +19,14 @@ beforeAll(async () => {
 afterAll(() => host.stop())
 
 /** Headers that the host's answers have and an embedder's own must not get from it. */
-const ours = ['x-request-id', 'content-security-policy', 'x-content-type-options', 'cache-control', 'x-ratelimit-limit', 'allow']
+const ours = [
+  'x-request-id',
+  'content-security-policy',
+  'x-content-type-options',
+  'cache-control',
+  'x-ratelimit-limit',
+  'allow',
+]
 
 describe('a host in front of an embedder’s own routes', () => {
   let url: string
@@ -52,7 +59,12 @@ describe('a host in front of an embedder’s own routes', () => {
 
   it('does not read their bodies', async () => {
     const body = 'a body that is theirs'
-    const { text } = await send(url, { method: 'POST', path: '/own', body, headers: { 'Content-Length': String(body.length) } })
+    const { text } = await send(url, {
+      method: 'POST',
+      path: '/own',
+      body,
+      headers: { 'Content-Length': String(body.length) },
+    })
     expect(text).toBe(`read: ${body}`)
   })
 
@@ -87,7 +99,10 @@ describe('a host under a path', () => {
   })
 
   it('builds links from baseUrl, not from how it was asked', async () => {
-    const made = await call(url, 'POST', '/marketplace/locations', { token: world.organization.apiKey, body: { name: 'New' } })
+    const made = await call(url, 'POST', '/marketplace/locations', {
+      token: world.organization.apiKey,
+      body: { name: 'New' },
+    })
     const link = made.headers.get('location')!
     expect(link).toBe(`https://platform.example/marketplace/locations/${made.body.id}`)
     expect((await get(link.replace('https://platform.example', ''))).body.name).toBe('New')
@@ -102,7 +117,9 @@ describe('a host under a path', () => {
   })
 
   it('names its servers in the OpenAPI document', async () => {
-    expect((await get('/marketplace/openapi.json')).body.servers).toEqual([{ url: 'https://platform.example/marketplace' }])
+    expect((await get('/marketplace/openapi.json')).body.servers).toEqual([
+      { url: 'https://platform.example/marketplace' },
+    ])
   })
 })
 
@@ -128,7 +145,11 @@ describe('a host behind an embedder’s own body parsers', () => {
   })
 
   it('takes an empty body for none', async () => {
-    const headers = { Authorization: `Bearer ${token()}`, 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': '0' }
+    const headers = {
+      Authorization: `Bearer ${token()}`,
+      'Content-Type': 'application/x-www-form-urlencoded',
+      'Content-Length': '0',
+    }
     const path = `/application-instances/${world.application.id}`
     expect((await send(url, { method: 'PUT', path, headers })).status).toBe(201)
   })
@@ -142,13 +163,18 @@ describe('a host behind an embedder’s own body parsers', () => {
 
 describe('two hosts in one process', () => {
   it('never meet', async () => {
-    const other = await createHost({ database: ':memory:', secret: 'another secret that only tests know', mode: 'test' })
+    const other = await createHost({
+      database: ':memory:',
+      secret: 'another secret that only tests know',
+      mode: 'test',
+    })
     afterAll(() => other.stop())
     await seedDemoWorld(other, { baseUrl: 'http://other.example' })
     const app = express()
     app.use('/one', host.router, host.notFound).use('/two', other.router, other.notFound)
     const url = await serve(app)
-    const statusAt = async (mount: string) => (await call(url, 'GET', `${mount}/locations`, { token: world.organization.apiKey })).status
+    const statusAt = async (mount: string) =>
+      (await call(url, 'GET', `${mount}/locations`, { token: world.organization.apiKey })).status
     expect([await statusAt('/one'), await statusAt('/two')]).toEqual([200, 401])
   })
 })

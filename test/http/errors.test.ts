@@ -44,7 +44,11 @@ const surfaces: Surface[] = ['store', 'author', 'runtime', 'platform']
 const operations = surfaces.flatMap((surface) => [
   takes(surface),
   refuse(surface, 'known', () => invalidField('name', 'is taken', 'name_taken')),
-  refuse(surface, 'detailed', () => new StoaError('insufficient_funds', { details: { required: '5', available: '1' } })),
+  refuse(
+    surface,
+    'detailed',
+    () => new StoaError('insufficient_funds', { details: { required: '5', available: '1' } }),
+  ),
   ...Object.entries(faults).map(([name, error]) => refuse(surface, name, error)),
 ])
 
@@ -89,8 +93,12 @@ describe('an error', () => {
 
   it('that nobody foresaw is logged whole, under the traceId of the answer', async () => {
     const { body } = await mounted.call('POST', '/platform/plain/x')
-    const line = mounted.lines.find(({ level, details }) => level === 'error' && 'traceId' in details && details.traceId === body.traceId)
-    expect(line?.details).toMatchObject({ err: { message: expect.stringContaining('hunter2'), stack: expect.any(String) } })
+    const line = mounted.lines.find(
+      ({ level, details }) => level === 'error' && 'traceId' in details && details.traceId === body.traceId,
+    )
+    expect(line?.details).toMatchObject({
+      err: { message: expect.stringContaining('hunter2'), stack: expect.any(String) },
+    })
   })
 
   describe('about a body', () => {
@@ -99,11 +107,18 @@ describe('an error', () => {
       return [status, error.code, (error.invalidFields as { field: string }[]).map(({ field }) => field).sort()]
     }
 
-    it.each(['store', 'author', 'platform'] as const)('on the %s surface is 422, whatever is wrong', async (surface) => {
-      expect(await answer(surface, {})).toEqual([422, 'validation_failed', ['name', 'units']])
-      expect(await answer(surface, { name: 1 })).toEqual([422, 'validation_failed', ['name', 'units']])
-      expect(await answer(surface, { name: 'a', units: '1', nmae: 2 })).toEqual([422, 'validation_failed', ['nmae', 'units']])
-    })
+    it.each(['store', 'author', 'platform'] as const)(
+      'on the %s surface is 422, whatever is wrong',
+      async (surface) => {
+        expect(await answer(surface, {})).toEqual([422, 'validation_failed', ['name', 'units']])
+        expect(await answer(surface, { name: 1 })).toEqual([422, 'validation_failed', ['name', 'units']])
+        expect(await answer(surface, { name: 'a', units: '1', nmae: 2 })).toEqual([
+          422,
+          'validation_failed',
+          ['nmae', 'units'],
+        ])
+      },
+    )
 
     it('on the runtime surface is 400 for absent members, as HighLevel answers, and 422 for wrong ones', async () => {
       expect(await answer('runtime', {})).toEqual([400, 'invalid_request', ['name', 'units']])
@@ -118,7 +133,10 @@ describe('X-Request-Id', () => {
     host = await openHost(memory)
   })
   const idOf = async (given?: string | string[], path = '/health') => {
-    const { headers, body } = await send(host.url, { path, headers: given === undefined ? {} : { 'X-Request-Id': given } })
+    const { headers, body } = await send(host.url, {
+      path,
+      headers: given === undefined ? {} : { 'X-Request-Id': given },
+    })
     return { id: headers.get('x-request-id')!, traceId: body.traceId as string | undefined }
   }
 
@@ -128,11 +146,14 @@ describe('X-Request-Id', () => {
     for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  it.each(['abc', '7b1e:22.x_y-z', 'x'.repeat(128)])('%s is given back, and is the traceId of an error', async (given) => {
-    expect((await idOf(given)).id).toBe(given)
-    expect(await idOf(given, '/locations')).toEqual({ id: given, traceId: given })
-    expect(await idOf(given, '/nothing')).toEqual({ id: given, traceId: given })
-  })
+  it.each(['abc', '7b1e:22.x_y-z', 'x'.repeat(128)])(
+    '%s is given back, and is the traceId of an error',
+    async (given) => {
+      expect((await idOf(given)).id).toBe(given)
+      expect(await idOf(given, '/locations')).toEqual({ id: given, traceId: given })
+      expect(await idOf(given, '/nothing')).toEqual({ id: given, traceId: given })
+    },
+  )
 
   it.each(['<script>alert(1)</script>', '{"level":"fatal"}', 'a b', 'x'.repeat(129), '%0d%0aSet-Cookie:a=b', 'é', ''])(
     '%j is replaced',
@@ -190,7 +211,9 @@ describe('the log', () => {
       token: organization.apiKey,
       body: { email: 'new@stoa.example', name: 'New', role: 'member', password: 'a password of theirs' },
     })
-    const text = JSON.stringify(lines, (_name, value: unknown) => (value instanceof Error ? [value.message, value.stack] : value))
+    const text = JSON.stringify(lines, (_name, value: unknown) =>
+      value instanceof Error ? [value.message, value.stack] : value,
+    )
     expect(lines.length).toBeGreaterThan(4)
     for (const secret of [organization.apiKey, user.password, user.email, 'a wrong password', 'a password of theirs']) {
       expect(text).not.toContain(secret)
@@ -204,9 +227,13 @@ describe('the log', () => {
       {
         level: 'info',
         message: 'request',
-        details: { traceId: headers.get('x-request-id'), operation: 'store-takes', status: 200, ms: expect.any(Number) },
+        details: {
+          traceId: headers.get('x-request-id'),
+          operation: 'store-takes',
+          status: 200,
+          ms: expect.any(Number),
+        },
       },
     ])
   })
 })
-

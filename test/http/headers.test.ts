@@ -50,7 +50,10 @@ describe('CORS', () => {
   })
 
   it('lets a listed origin read refusals too', async () => {
-    const { status, headers } = await send(listed.url, { path: '/locations', headers: { Origin: 'https://other.example' } })
+    const { status, headers } = await send(listed.url, {
+      path: '/locations',
+      headers: { Origin: 'https://other.example' },
+    })
     expect([status, headers.get('access-control-allow-origin')]).toEqual([401, 'https://other.example'])
   })
 
@@ -66,7 +69,9 @@ describe('CORS', () => {
     const { status, headers } = await send(listed.url, preflight)
     expect(status).toBe(204)
     expect(headers.get('access-control-allow-origin')).toBe('https://shop.example')
-    expect(headers.get('access-control-allow-methods')!.split(',')).toEqual(expect.arrayContaining(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']))
+    expect(headers.get('access-control-allow-methods')!.split(',')).toEqual(
+      expect.arrayContaining(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+    )
     expect(headers.get('access-control-allow-headers')).toBe('reb-apikey,content-type')
     expect(headers.get('access-control-max-age')).toBe('600')
   })

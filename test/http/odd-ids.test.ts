@@ -107,7 +107,9 @@ eachDatabase((database) => {
       'in the header, %j, is a tenant that does not exist',
       async (id) => {
         const operation = host.host.operations.find((each) => each.id === 'listLocations')!
-        const { status, body } = await answers(operation, '/locations', { 'Organization-Id': Buffer.from(id).toString('latin1') })
+        const { status, body } = await answers(operation, '/locations', {
+          'Organization-Id': Buffer.from(id).toString('latin1'),
+        })
         expect([status, body.code]).toEqual([404, 'not_found'])
       },
     )
@@ -139,7 +141,10 @@ eachDatabase((database) => {
     ['only __proto__', '{"__proto__":{"name":"x"}}'],
     ['U+0000', JSON.stringify({ name: 'a\0b', email: 'a\0@b.c', reason: '\0', permissions: ['\0'] })],
     ['half a surrogate pair', '{"name":"\\ud800","reason":"\\udc00"}'],
-    ['wrong types everywhere', JSON.stringify({ name: 1, email: [], permissions: {}, role: true, properties: 7, reason: {} })],
+    [
+      'wrong types everywhere',
+      JSON.stringify({ name: 1, email: [], permissions: {}, role: true, properties: 7, reason: {} }),
+    ],
     ['lists without end', `{"name":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
   ])('a body of %s is never a fault of the host', async (_name, text) => {
     for (const operation of host.host.operations.filter(({ body }) => body)) {

@@ -10,16 +10,20 @@ beforeAll(async () => {
 })
 
 describe('a path nobody knows', () => {
-  it.each(['/', '/nothing', '/application', '/applications/a/b/c/d', '/organizations/a/nothing', '/api/documentation/unknown.js'])(
-    '%s is 404 in the host’s own form when the host stands alone',
-    async (path) => {
-      const { status, body, headers } = await host.call('GET', path)
-      expect([status, body.code, body.instance]).toEqual([404, 'not_found', path])
-      expect(headers.get('content-type')).toMatch(/^application\/problem\+json/)
-      expect(body.traceId).toBe(headers.get('x-request-id'))
-      expect(body.message).toMatch(/documentation/)
-    },
-  )
+  it.each([
+    '/',
+    '/nothing',
+    '/application',
+    '/applications/a/b/c/d',
+    '/organizations/a/nothing',
+    '/api/documentation/unknown.js',
+  ])('%s is 404 in the host’s own form when the host stands alone', async (path) => {
+    const { status, body, headers } = await host.call('GET', path)
+    expect([status, body.code, body.instance]).toEqual([404, 'not_found', path])
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect(body.traceId).toBe(headers.get('x-request-id'))
+    expect(body.message).toMatch(/documentation/)
+  })
 
   it('is 404 with broken percent-encoding too', async () => {
     expect((await send(host.url, { path: '/nothing/%E0%A4%A' })).status).toBe(404)
@@ -63,15 +67,22 @@ describe('HEAD', () => {
 })
 
 describe('a path', () => {
-  it.each(['/health', '/status', '/health/', '/HEALTH', '/health?x=1'])('%s leads to the health check', async (path) => {
-    const { status, body } = await host.call('GET', path)
-    expect([status, body]).toEqual([200, { status: 'ok' }])
-  })
+  it.each(['/health', '/status', '/health/', '/HEALTH', '/health?x=1'])(
+    '%s leads to the health check',
+    async (path) => {
+      const { status, body } = await host.call('GET', path)
+      expect([status, body]).toEqual([200, { status: 'ok' }])
+    },
+  )
 
   it('below an organization and below a location leads to the same operation', async () => {
     const { organization, locations } = host.world
     const at = (prefix: string) => host.call('GET', `${prefix}/application-instances`, { token: key })
-    for (const prefix of ['', `/organizations/${organization.id}`, `/organizations/${organization.id}/locations/${locations[0]!.id}`]) {
+    for (const prefix of [
+      '',
+      `/organizations/${organization.id}`,
+      `/organizations/${organization.id}/locations/${locations[0]!.id}`,
+    ]) {
       expect((await at(prefix)).status).toBe(200)
     }
   })

@@ -5,7 +5,11 @@ import { mountOwn } from './support.ts'
 
 const Thing = Type.Object({ id: Type.String(), size: Nullable(Type.Integer()) })
 
-const operation = (id: string, answer: () => Promise<unknown>, responses: Record<number, TSchema | null> = { 200: Thing }) =>
+const operation = (
+  id: string,
+  answer: () => Promise<unknown>,
+  responses: Record<number, TSchema | null> = { 200: Thing },
+) =>
   defineOperation({
     id,
     method: 'GET',
@@ -26,7 +30,10 @@ const operations = [
   operation('undocumented', () => Promise.resolve(reply(299, { id: 'a', size: 1 }))),
   operation('refusing', () => Promise.reject(new StoaError('wrong_state'))),
   operation('empty', () => Promise.resolve(undefined), { 204: null }),
-  operation('second', () => Promise.resolve(reply(201, { id: 'a', size: 1 }, { Location: '/x' })), { 200: Thing, 201: Thing }),
+  operation('second', () => Promise.resolve(reply(201, { id: 'a', size: 1 }, { Location: '/x' })), {
+    200: Thing,
+    201: Thing,
+  }),
 ]
 const untrue = ['wrong', 'lacking', 'silent', 'undocumented']
 
@@ -71,7 +78,10 @@ describe('an answer', () => {
   it('is JSON that nobody keeps, or nothing at all', async () => {
     const { call } = await mountOwn(operations)
     const { headers, body } = await call('GET', '/right')
-    expect([headers.get('content-type'), headers.get('cache-control')]).toEqual(['application/json; charset=utf-8', 'no-store'])
+    expect([headers.get('content-type'), headers.get('cache-control')]).toEqual([
+      'application/json; charset=utf-8',
+      'no-store',
+    ])
     expect(body).toEqual({ id: 'a', size: 1, more: true })
     const empty = await call('GET', '/empty')
     expect([empty.status, empty.body, empty.headers.get('content-type')]).toEqual([204, undefined, null])

@@ -80,7 +80,10 @@ export interface RawRequest {
 }
 
 /** A request exactly as given: fetch tidies paths up and adds headers. */
-export function send(url: string, { method = 'GET', path, headers, body }: RawRequest): Promise<Answer & { text: string }> {
+export function send(
+  url: string,
+  { method = 'GET', path, headers, body }: RawRequest,
+): Promise<Answer & { text: string }> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const outgoing = request({ hostname, port, method, path, headers, agent: false }, (response) => {
@@ -103,4 +106,15 @@ export function send(url: string, { method = 'GET', path, headers, body }: RawRe
 }
 
 /** The members that every error body has: RFC 9457's and those that the seeds' clients look for. */
-export const errorMembers = ['code', 'detail', 'error', 'instance', 'message', 'status', 'statusCode', 'title', 'traceId', 'type']
+export const errorMembers = [
+  'code',
+  'detail',
+  'error',
+  'instance',
+  'message',
+  'status',
+  'statusCode',
+  'title',
+  'traceId',
+  'type',
+]

@@ -36,7 +36,12 @@ eachDatabase((database) => {
     authorName: 'Rebilly author',
     tagline: 'From the SDK',
     description: 'Markdown **description**',
-    permissions: ['GetCustomer', 'GetCustomerCollection', 'PutApplicationInstanceConfiguration', 'GetApplicationInstanceConfiguration'],
+    permissions: [
+      'GetCustomer',
+      'GetCustomerCollection',
+      'PutApplicationInstanceConfiguration',
+      'GetApplicationInstanceConfiguration',
+    ],
     properties: { type: 'object', properties: { color: { type: 'string' }, limit: { type: 'integer', maximum: 10 } } },
   })
 
@@ -58,7 +63,13 @@ eachDatabase((database) => {
 
   test('lists applications as a collection with its paging', async () => {
     await registered('Listed by SDK')
-    const all = await merchant.applications.getAll({ limit: 1, offset: 0, sort: '-createdTime', filter: 'status:available', expand: 'applicationInstance' })
+    const all = await merchant.applications.getAll({
+      limit: 1,
+      offset: 0,
+      sort: '-createdTime',
+      filter: 'status:available',
+      expand: 'applicationInstance',
+    })
     expect(all.items).toHaveLength(1)
     expect(all.items[0]!.fields.name).toBe('Listed by SDK')
     expect(all.limit).toBe(1)
@@ -66,13 +77,19 @@ eachDatabase((database) => {
   })
 
   test('refusals become the SDK’s own errors', async () => {
-    const refused = await author.applications.create({ data: { ...data('fil_unknown', 'Refused'), permissions: ['GetNothing'] } }).catch((error: unknown) => error)
+    const refused = await author.applications
+      .create({ data: { ...data('fil_unknown', 'Refused'), permissions: ['GetNothing'] } })
+      .catch((error: unknown) => error)
     expect(refused.name).toBe('RebillyValidationError')
     expect(refused.invalidFields.length).toBeGreaterThan(0)
     await registered('Taken twice')
     const logo = await author.files.upload({ fileObject: demoLogo() })
-    await expect(author.applications.create({ data: data(logo.fields.id, 'taken TWICE') })).rejects.toMatchObject({ name: 'RebillyConflictError' })
-    await expect(merchant.applications.get({ id: 'app_unknown' })).rejects.toMatchObject({ name: 'RebillyNotFoundError' })
+    await expect(author.applications.create({ data: data(logo.fields.id, 'taken TWICE') })).rejects.toMatchObject({
+      name: 'RebillyConflictError',
+    })
+    await expect(merchant.applications.get({ id: 'app_unknown' })).rejects.toMatchObject({
+      name: 'RebillyNotFoundError',
+    })
     await expect(sdk('sk_sandbox_wrong').applications.getAll()).rejects.toMatchObject({ status: 401 })
   })
 
@@ -81,9 +98,15 @@ eachDatabase((database) => {
     const installed = await merchant.applicationInstances.upsert({ applicationId })
     expect(installed.response.status).toBe(201)
     expect(installed.fields.status).toBe('enabled')
-    const again = await merchant.applicationInstances.upsert({ applicationId, data: { settings: { color: 'red', limit: 5 } } })
+    const again = await merchant.applicationInstances.upsert({
+      applicationId,
+      data: { settings: { color: 'red', limit: 5 } },
+    })
     expect(again.response.status).toBe(200)
-    const saved = await merchant.applicationInstances.upsertConfiguration({ applicationId, data: { settings: { color: 'blue', limit: 7 } } })
+    const saved = await merchant.applicationInstances.upsertConfiguration({
+      applicationId,
+      data: { settings: { color: 'blue', limit: 7 } },
+    })
     expect(saved.fields.settings).toEqual({ color: 'blue', limit: 7 })
     const configuration = await merchant.applicationInstances.getConfiguration({ applicationId })
     expect(configuration.fields.settings).toEqual({ color: 'blue', limit: 7 })
@@ -94,15 +117,22 @@ eachDatabase((database) => {
     const read = await merchant.applicationInstances.get({ applicationId })
     expect((await merchant.applicationInstances.upsert({ applicationId, data: read.fields })).response.status).toBe(200)
     expect((await merchant.applicationInstances.delete({ applicationId })).response.status).toBe(204)
-    await expect(merchant.applicationInstances.get({ applicationId })).rejects.toMatchObject({ name: 'RebillyNotFoundError' })
+    await expect(merchant.applicationInstances.get({ applicationId })).rejects.toMatchObject({
+      name: 'RebillyNotFoundError',
+    })
   })
 
   test('the owner sees instances, takes a token and acts with it, without the organization in the path', async () => {
     const applicationId = await registered('Owned by SDK')
     await merchant.applicationInstances.upsert({ applicationId })
     const instances = await author.applications.getInstances({ id: applicationId, limit: 10 })
-    expect(instances.items.map((item: { fields: { organizationId: string } }) => item.fields.organizationId)).toEqual([opened.world.organization.id])
-    const instance = await author.applications.getInstance({ id: applicationId, organizationId: opened.world.organization.id })
+    expect(instances.items.map((item: { fields: { organizationId: string } }) => item.fields.organizationId)).toEqual([
+      opened.world.organization.id,
+    ])
+    const instance = await author.applications.getInstance({
+      id: applicationId,
+      organizationId: opened.world.organization.id,
+    })
     const app = sdk(null)
     app.setSessionToken(instance.fields.token)
     const configuration = await app.applicationInstances.getConfiguration({ applicationId })

@@ -29,7 +29,8 @@ interface Tenants {
 }
 
 const parameters = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!)
-const fill = (path: string, ids: Record<string, string>) => path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(ids[name]!))
+const fill = (path: string, ids: Record<string, string>) =>
+  path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(ids[name]!))
 
 eachDatabase((database) => {
   let opened: OpenedHost
@@ -82,14 +83,22 @@ eachDatabase((database) => {
     for (const operation of guarded()) {
       const answer = await send(operation, pathAs(operation, tenants.powerlessOrganization), tenants.powerless)
       const takesKeys = (operation.callers ?? ['user', 'api-key']).includes('api-key')
-      expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 403, takesKeys ? 'missing_permission' : 'caller_not_allowed'])
+      expect([operation.id, answer.status, answer.body.code]).toEqual([
+        operation.id,
+        403,
+        takesKeys ? 'missing_permission' : 'caller_not_allowed',
+      ])
     }
   })
 
   test('every operation refuses a kind of credential it does not take', async () => {
     for (const operation of guarded()) {
       if ((operation.callers ?? ['user', 'api-key']).includes('application')) continue
-      const answer = await send(operation, pathAs(operation, tenants.strangersOrganization), tenants.strangersApplication)
+      const answer = await send(
+        operation,
+        pathAs(operation, tenants.strangersOrganization),
+        tenants.strangersApplication,
+      )
       expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 403, 'caller_not_allowed'])
     }
   })
@@ -100,9 +109,18 @@ eachDatabase((database) => {
       if (parameters(operation.path).length === 0 || openToAll[operation.id]) continue
       const theirs = tenants.idsOf(operation.path)
       for (const token of [tenants.stranger, tenants.strangersApplication]) {
-        const unknown = Object.fromEntries(Object.entries(theirs).map(([name, id]) => [name, `${id.slice(0, 4)}${'0'.repeat(32)}`]))
-        const [real, none] = [await send(operation, fill(operation.path, theirs), token), await send(operation, fill(operation.path, unknown), token)]
-        expect([operation.id, real.status, shape(real, theirs)]).toEqual([operation.id, none.status, shape(none, unknown)])
+        const unknown = Object.fromEntries(
+          Object.entries(theirs).map(([name, id]) => [name, `${id.slice(0, 4)}${'0'.repeat(32)}`]),
+        )
+        const [real, none] = [
+          await send(operation, fill(operation.path, theirs), token),
+          await send(operation, fill(operation.path, unknown), token),
+        ]
+        expect([operation.id, real.status, shape(real, theirs)]).toEqual([
+          operation.id,
+          none.status,
+          shape(none, unknown),
+        ])
         expect(real.status, `${operation.id} let a stranger in`).toBeGreaterThanOrEqual(400)
       }
       walked.push(operation.id)
@@ -132,7 +150,14 @@ eachDatabase((database) => {
       const headers = { 'Content-Type': 'application/json' }
       const malformed = await opened.call(operation.method, path, { token, headers, body: '{"a":' })
       expect([operation.id, [400, 403].includes(malformed.status)]).toEqual([operation.id, true])
-      for (const body of ['"text"', '[1,2,3]', '7', 'null', '{"__proto__":{"x":1},"nonsense":true}', '{"name":{"$gt":""}}']) {
+      for (const body of [
+        '"text"',
+        '[1,2,3]',
+        '7',
+        'null',
+        '{"__proto__":{"x":1},"nonsense":true}',
+        '{"name":{"$gt":""}}',
+      ]) {
         const answer = await opened.call(operation.method, path, { token, headers, body })
         expect(answer.status, `${operation.id} on ${body}`).toBeGreaterThanOrEqual(400)
         expect(answer.status, `${operation.id} on ${body}`).toBeLessThan(500)
@@ -196,16 +221,29 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
   const own = await asStranger.postApplication({ body: listing('Strange app', logo.id) })
   await operator.approveApplication({ params: { id: own.id! } })
   const { id: ownLocation } = await asStranger.createLocation({ body: { name: 'Own' } })
-  const at = createClient({ baseUrl: url, token: stranger.secret, organizationId: stranger.organizationId, locationId: ownLocation })
+  const at = createClient({
+    baseUrl: url,
+    token: stranger.secret,
+    organizationId: stranger.organizationId,
+    locationId: ownLocation,
+  })
   await at.putApplicationInstance({ params: { applicationId: own.id! } })
-  const { token } = await asStranger.getApplicationInstanceByOrganization({ params: { id: own.id!, organizationId: ownLocation } })
+  const { token } = await asStranger.getApplicationInstanceByOrganization({
+    params: { id: own.id!, organizationId: ownLocation },
+  })
 
   // One of everything in the demo world. The application is one that is not in the store: a stranger may see those that are.
   const demoFile = await publisher.postFile({ body: demoLogo() })
   const hidden = await publisher.createDeveloperApplication({ body: { name: 'Hidden app' } })
-  const applicationKey = await publisher.createApplicationApiKey({ params: { id: hidden.id }, body: { name: 'k', permissions: ['*'] } })
+  const applicationKey = await publisher.createApplicationApiKey({
+    params: { id: hidden.id },
+    body: { name: 'k', permissions: ['*'] },
+  })
   const endpoint = await publisher.createWebhookEndpoint({ body: { url: 'https://example.com/hook', events: ['*'] } })
-  const meter = await publisher.createMeter({ params: { id: hidden.id }, body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' } })
+  const meter = await publisher.createMeter({
+    params: { id: hidden.id },
+    body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
+  })
   const merchantKey = await merchant.createApiKey({ body: { name: 'k', permissions: ['locations:show'] } })
   const { user } = await merchant.getMe()
   await merchantAt(location).putApplicationInstance({ params: { applicationId: world.application.id } })
@@ -255,5 +293,12 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
 }
 
 function listing(name: string, logoId: string) {
-  return { name, logoId, authorName: 'A', tagline: 't', description: 'd', permissions: ['charges.write', 'GetApplicationInstanceConfiguration'] }
+  return {
+    name,
+    logoId,
+    authorName: 'A',
+    tagline: 't',
+    description: 'd',
+    permissions: ['charges.write', 'GetApplicationInstanceConfiguration'],
+  }
 }

@@ -68,7 +68,10 @@ describe('stoa serve', () => {
     [{ STOA_SECRET: 'short' }, 'secret'],
     [{ STOA_BASE_URL: 'not a url' }, 'baseUrl'],
   ])('refuses %o in a sentence that names it', async (env, name) => {
-    const { code, stderr } = await runStoa(['serve'], { STOA_HOME: await makeHome(), ...(env as Record<string, string>) })
+    const { code, stderr } = await runStoa(['serve'], {
+      STOA_HOME: await makeHome(),
+      ...(env as Record<string, string>),
+    })
     expect(code).toBe(1)
     expect(stderr).toContain(name)
     expect(stderr).not.toContain('    at ')
@@ -127,7 +130,9 @@ eachDatabase((database) => {
     expect(applications).toMatchObject([{ id: world.application.id, status: 'available' }])
     for (const { id } of world.locations) {
       for (const token of [world.organization.apiKey, world.sandbox.organization.apiKey]) {
-        const wallet = await call(url, 'GET', `/organizations/${world.organization.id}/locations/${id}/wallet`, { token })
+        const wallet = await call(url, 'GET', `/organizations/${world.organization.id}/locations/${id}/wallet`, {
+          token,
+        })
         expect(wallet.body).toMatchObject({ exact: { balance: '100' } })
       }
     }
@@ -151,7 +156,10 @@ eachDatabase((database) => {
 
   test('stoa api-key create makes the account, the organization and a key that can do what it was given', async () => {
     const env = { STOA_HOME: await makeHome(), STOA_DATABASE: (await database.create()).url }
-    const { code, stdout } = await runStoa(['api-key', 'create', 'Export', 'Ann@Example.com', '--permissions=locations:show'], env)
+    const { code, stdout } = await runStoa(
+      ['api-key', 'create', 'Export', 'Ann@Example.com', '--permissions=locations:show'],
+      env,
+    )
     expect(code).toBe(0)
     expect(stdout).toContain('ann@example.com')
     const token = /Key: +(\S+)/.exec(stdout)![1]!
@@ -162,7 +170,10 @@ eachDatabase((database) => {
 
   test('stoa api-key create refuses an unknown permission by name', async () => {
     const env = { STOA_HOME: await makeHome(), STOA_DATABASE: (await database.create()).url }
-    const { code, stderr } = await runStoa(['api-key', 'create', 'Export', 'ann@example.com', '--permissions=locations:fly'], env)
+    const { code, stderr } = await runStoa(
+      ['api-key', 'create', 'Export', 'ann@example.com', '--permissions=locations:fly'],
+      env,
+    )
     expect(code).toBe(1)
     expect(stderr).toContain('locations:fly')
   })

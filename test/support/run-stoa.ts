@@ -33,7 +33,9 @@ export function runStoa(args: string[], env: Record<string, string>): Promise<Ra
 }
 
 /** Starts `stoa serve` and waits until it listens. */
-export async function serveStoa(env: Record<string, string>): Promise<{ url: string; child: ChildProcess; output: () => string }> {
+export async function serveStoa(
+  env: Record<string, string>,
+): Promise<{ url: string; child: ChildProcess; output: () => string }> {
   const port = String(await freePort())
   const child = spawnNode([command, 'serve'], { STOA_LOG: 'warn', ...env, PORT: port })
   onTestFinished(() => void child.kill('SIGKILL'))

@@ -62,7 +62,9 @@ export function methodName(operationId: string): string {
 }
 
 function operationType(operation: Described): string {
-  const members = [part('params', operation, 'path'), part('query', operation, 'query'), bodyPart(operation)].filter(Boolean)
+  const members = [part('params', operation, 'path'), part('query', operation, 'query'), bodyPart(operation)].filter(
+    Boolean,
+  )
   return [
     `  /** ${operation.summary} */`,
     `  ${methodName(operation.operationId)}: {`,

@@ -25,13 +25,16 @@ export function permissionReference(permissions: Permission[]): string {
 }
 
 export function errorReference(catalogue: Record<string, readonly [number, string, string]>): string {
-  const rows = Object.entries(catalogue).map(([code, [status, title, message]]) => `| \`${code}\` | ${status} | ${title} | ${message} |`)
+  const rows = Object.entries(catalogue).map(
+    ([code, [status, title, message]]) => `| \`${code}\` | ${status} | ${title} | ${message} |`,
+  )
   return `${note}# Errors\n\nThe catalogue is closed: no other \`code\` is ever sent, and a code keeps its meaning and its status.\n\n| code | status | title | what to do |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
 export function eventReference(catalogue: Record<string, { sentence: string; payload: object }>): string {
   const sections = Object.entries(catalogue).map(
-    ([type, { sentence, payload }]) => `## \`${type}\`\n\n${sentence}\n\n\`\`\`json\n${JSON.stringify(payload, null, 2)}\n\`\`\`\n`,
+    ([type, { sentence, payload }]) =>
+      `## \`${type}\`\n\n${sentence}\n\n\`\`\`json\n${JSON.stringify(payload, null, 2)}\n\`\`\`\n`,
   )
   return `${note}# Events\n\n${sections.join('\n')}`
 }

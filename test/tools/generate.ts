@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { configSchema, createHost, errorCatalogue, eventCatalogue } from '@stoa/core'
 import { generateClient, type OpenApi } from './generate-client.ts'
 import { renderLintConfig } from './lint-order.ts'
-import { configReference, errorReference, eventReference, operationReference, permissionReference } from './generate-reference.ts'
+import {
+  configReference,
+  errorReference,
+  eventReference,
+  operationReference,
+  permissionReference,
+} from './generate-reference.ts'
 
 /**
  * Writes everything that is made from the host's definitions: the typed client and the reference pages. With `--check` writes

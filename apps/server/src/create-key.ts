@@ -9,13 +9,19 @@ export interface KeyOptions {
 }
 
 /** `stoa api-key create`: prints the key, which is shown this once. */
-export async function createKey(environment: Environment, name: string, email: string, options: KeyOptions): Promise<void> {
+export async function createKey(
+  environment: Environment,
+  name: string,
+  email: string,
+  options: KeyOptions,
+): Promise<void> {
   if (options.environment !== 'production' && options.environment !== 'sandbox') {
     throw Object.assign(new Error('--environment must be production or sandbox.'), { code: 'usage' })
   }
   const keyEnvironment = options.environment
   await withHost(environment, async ({ services }) => {
-    const user = (await services.findUserByEmail(email)) ?? (await services.createUser({ email, name: email.split('@')[0]! }))
+    const user =
+      (await services.findUserByEmail(email)) ?? (await services.createUser({ email, name: email.split('@')[0]! }))
     const organizationId = options.organization ?? (await organizationOf(user.id))
     if (options.operator) await services.saveMembership({ organizationId, userId: user.id, role: 'operator' })
     const { key, secret } = await services.createApiKey({
@@ -36,7 +42,10 @@ export async function createKey(environment: Environment, name: string, email: s
 
     async function organizationOf(userId: string): Promise<string> {
       const [membership] = await services.listMemberships(userId)
-      return membership?.organizationId ?? (await services.createOrganization(userId, { name: user.name, email: user.email })).id
+      return (
+        membership?.organizationId ??
+        (await services.createOrganization(userId, { name: user.name, email: user.email })).id
+      )
     }
   })
 }

@@ -20,7 +20,11 @@ export async function examine(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   let environment: Environment
   try {
     environment = readEnvironment(env)
-    findings.push({ check: 'configuration', ok: true, text: `${environment.options.mode} on ${environment.options.baseUrl}` })
+    findings.push({
+      check: 'configuration',
+      ok: true,
+      text: `${environment.options.mode} on ${environment.options.baseUrl}`,
+    })
   } catch (error) {
     if (!(error instanceof EnvironmentProblem)) throw error
     return [...findings, { check: 'configuration', ok: false, text: error.message }]
@@ -32,7 +36,11 @@ export async function examine(env: NodeJS.ProcessEnv): Promise<Finding[]> {
 function nodeVersion(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const ok = major > 20 || (major === 20 && minor >= 19)
-  return { check: 'node', ok, text: ok ? process.version : `${process.version} is too old; install Node 20.19 or later.` }
+  return {
+    check: 'node',
+    ok,
+    text: ok ? process.version : `${process.version} is too old; install Node 20.19 or later.`,
+  }
 }
 
 function secretLength({ options }: Environment): Finding {
@@ -52,7 +60,11 @@ function home({ home: path }: Environment): Finding {
 function secretFile({ home: path }: Environment): Finding {
   const stats = statSync(join(path, 'secret'), { throwIfNoEntry: false })
   const open = stats !== undefined && (stats.mode & 0o077) !== 0
-  return { check: 'secret file', ok: !open, text: open ? `Others can read ${join(path, 'secret')}; run chmod 600 on it.` : 'private' }
+  return {
+    check: 'secret file',
+    ok: !open,
+    text: open ? `Others can read ${join(path, 'secret')}; run chmod 600 on it.` : 'private',
+  }
 }
 
 function localClock(): Finding {
@@ -68,12 +80,18 @@ async function database({ database: url }: Environment): Promise<Finding[]> {
       {
         check: 'migrations',
         ok: pending.length === 0,
-        text: pending.length === 0 ? 'up to date' : `${pending.length} to apply (${pending.join(', ')}); run stoa migrate, or just stoa serve.`,
+        text:
+          pending.length === 0
+            ? 'up to date'
+            : `${pending.length} to apply (${pending.join(', ')}); run stoa migrate, or just stoa serve.`,
       },
       {
         check: 'write access',
         ok: writeProblem === null,
-        text: writeProblem === null ? 'can write' : `${writeProblem}. Check the file’s owner, the disk, and the rights of the database user.`,
+        text:
+          writeProblem === null
+            ? 'can write'
+            : `${writeProblem}. Check the file’s owner, the disk, and the rights of the database user.`,
       },
       ...(clockSkew === null
         ? []
@@ -86,6 +104,12 @@ async function database({ database: url }: Environment): Promise<Finding[]> {
           ]),
     ]
   } catch (error) {
-    return [{ check: 'database', ok: false, text: `${(error as Error).message} Check STOA_DATABASE and that the server runs.` }]
+    return [
+      {
+        check: 'database',
+        ok: false,
+        text: `${(error as Error).message} Check STOA_DATABASE and that the server runs.`,
+      },
+    ]
   }
 }

@@ -21,7 +21,11 @@ export const variables = [
   ['STOA_SECRET', 'generated into <STOA_HOME>/secret', 'Host secret of at least 32 characters.'],
   ['STOA_BASE_URL', 'http://localhost:<PORT>', 'Address under which clients reach the host.'],
   ['STOA_NAME', 'Stoa', 'What the platform is called.'],
-  ['STOA_MODE', 'development', 'development or production. Development lets webhooks go to this machine and over http.'],
+  [
+    'STOA_MODE',
+    'development',
+    'development or production. Development lets webhooks go to this machine and over http.',
+  ],
   ['STOA_CORS_ORIGINS', '', 'Comma-separated origins of web pages that may call the API; * for any.'],
   ['STOA_TRUST_PROXY', '', 'Set to 1 behind a proxy that sets X-Forwarded-For.'],
   ['STOA_LOG', 'info', 'Level of the log: debug, info, warn, error, silent.'],
@@ -32,9 +36,11 @@ export class EnvironmentProblem extends Error {}
 /** Reads the environment; creates the home directory and the secret when they are not there yet. */
 export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const port = Number(env.PORT ?? 4000)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EnvironmentProblem(`PORT must be a port number, not "${env.PORT}".`)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new EnvironmentProblem(`PORT must be a port number, not "${env.PORT}".`)
   const mode = env.STOA_MODE ?? 'development'
-  if (mode !== 'development' && mode !== 'production') throw new EnvironmentProblem('STOA_MODE must be development or production.')
+  if (mode !== 'development' && mode !== 'production')
+    throw new EnvironmentProblem('STOA_MODE must be development or production.')
   const home = resolve(env.STOA_HOME ?? '.stoa')
   createHome(home)
   return {
@@ -47,7 +53,10 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
       baseUrl: env.STOA_BASE_URL ?? `http://localhost:${port}`,
       name: env.STOA_NAME ?? 'Stoa',
       mode,
-      corsOrigins: (env.STOA_CORS_ORIGINS ?? '').split(',').map((each) => each.trim()).filter(Boolean),
+      corsOrigins: (env.STOA_CORS_ORIGINS ?? '')
+        .split(',')
+        .map((each) => each.trim())
+        .filter(Boolean),
       trustProxy: env.STOA_TRUST_PROXY === '1',
       webhooks: mode === 'development' ? { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true } : {},
     },
@@ -58,7 +67,9 @@ function createHome(home: string): void {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new EnvironmentProblem(`Cannot create ${home}: ${(error as Error).message}. Set STOA_HOME to a directory you can write.`)
+    throw new EnvironmentProblem(
+      `Cannot create ${home}: ${(error as Error).message}. Set STOA_HOME to a directory you can write.`,
+    )
   }
 }
 

@@ -5,7 +5,11 @@ import type { Environment } from './environment.ts'
 /** A host as the environment describes it, with its log on standard error: standard output belongs to the commands. */
 export async function openHost(environment: Environment): Promise<{ host: Host; logger: Logger }> {
   const logger = pino(
-    { level: environment.logLevel, base: undefined, redact: ['req.headers.authorization', '*.secret', '*.token', '*.password'] },
+    {
+      level: environment.logLevel,
+      base: undefined,
+      redact: ['req.headers.authorization', '*.secret', '*.token', '*.password'],
+    },
     pino.destination({ dest: 2, sync: false }),
   )
   const host = await createHost({ ...environment.options, database: environment.database, logger })

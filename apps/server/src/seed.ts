@@ -11,7 +11,10 @@ import { withHost } from './open-host.ts'
 export async function seed(environment: Environment, options: { json?: boolean }): Promise<void> {
   const file = join(environment.home, 'demo.json')
   const world = await withHost(environment, async (host) => {
-    const previous = await readFile(file, 'utf8').then((text) => JSON.parse(text) as DemoWorld, () => null)
+    const previous = await readFile(file, 'utf8').then(
+      (text) => JSON.parse(text) as DemoWorld,
+      () => null,
+    )
     return seedDemoWorld(host, { baseUrl: environment.options.baseUrl!, previous })
   })
   await writeFile(file, `${JSON.stringify(world, null, 2)}\n`, { mode: 0o600 })

@@ -8,7 +8,10 @@ import { seed } from './seed.ts'
 import { serve } from './serve.ts'
 
 const program = new Command('stoa').description('A marketplace app host').version(version).showHelpAfterError()
-program.addHelpText('after', `\nEnvironment:\n${variables.map(([name, value, text]) => `  ${name.padEnd(18)} ${text} Default: ${value || 'none'}`).join('\n')}`)
+program.addHelpText(
+  'after',
+  `\nEnvironment:\n${variables.map(([name, value, text]) => `  ${name.padEnd(18)} ${text} Default: ${value || 'none'}`).join('\n')}`,
+)
 
 program
   .command('serve')
@@ -44,14 +47,18 @@ program
   .command('api-key')
   .description('API keys')
   .command('create')
-  .description('create an API key for a person’s organization; an unknown e-mail address gets an account and an organization')
+  .description(
+    'create an API key for a person’s organization; an unknown e-mail address gets an account and an organization',
+  )
   .argument('<name>', 'what the key is for')
   .argument('<email>', 'whose key it is')
   .option('--permissions <names>', 'comma-separated permission names, resource:* or *', '*')
   .option('--environment <environment>', 'production or sandbox', 'production')
   .option('--organization <id>', 'one of the person’s organizations instead of the first')
   .option('--operator', 'make the person an operator of the platform')
-  .action((name: string, email: string, options: KeyOptions) => createKey(readEnvironment(process.env), name, email, options))
+  .action((name: string, email: string, options: KeyOptions) =>
+    createKey(readEnvironment(process.env), name, email, options),
+  )
 
 try {
   await program.parseAsync()

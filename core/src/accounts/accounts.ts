@@ -85,7 +85,12 @@ export interface NewOrganization {
 }
 
 /** Creates an organization with its first owner. */
-export async function createOrganization(ctx: Context, db: Db, ownerId: string, input: NewOrganization): Promise<Organization> {
+export async function createOrganization(
+  ctx: Context,
+  db: Db,
+  ownerId: string,
+  input: NewOrganization,
+): Promise<Organization> {
   const now = nowIso(ctx.clock)
   const organization = {
     id: ownId(input.id) ?? newId('org'),
@@ -99,7 +104,12 @@ export async function createOrganization(ctx: Context, db: Db, ownerId: string, 
   return organization
 }
 
-export async function changeOrganization(ctx: Context, db: Db, id: string, change: { name?: string; email?: string | null }) {
+export async function changeOrganization(
+  ctx: Context,
+  db: Db,
+  id: string,
+  change: { name?: string; email?: string | null },
+) {
   await updateOrganization(db, id, change, nowIso(ctx.clock))
   return (await findOrganization(db, id))!
 }
@@ -110,7 +120,12 @@ export interface NewLocation {
   address?: string | null
 }
 
-export async function createLocation(ctx: Context, db: Db, organizationId: string, input: NewLocation): Promise<Location> {
+export async function createLocation(
+  ctx: Context,
+  db: Db,
+  organizationId: string,
+  input: NewLocation,
+): Promise<Location> {
   const now = nowIso(ctx.clock)
   const location = {
     id: ownId(input.id) ?? newId('loc'),
@@ -166,7 +181,13 @@ export async function addMember(ctx: Context, caller: Caller, input: NewMember):
   })
 }
 
-export async function changeMemberRole(ctx: Context, db: Db, caller: Caller, userId: string, role: Role): Promise<void> {
+export async function changeMemberRole(
+  ctx: Context,
+  db: Db,
+  caller: Caller,
+  userId: string,
+  role: Role,
+): Promise<void> {
   await lockOrganization(db, ctx.dialect, caller.organizationId)
   const membership = await findMembership(db, caller.organizationId, userId)
   if (!membership) throw new StoaError('not_found')
@@ -192,7 +213,8 @@ async function assertMayGrant(db: Db, caller: Caller, role: Role): Promise<void>
   if (role !== 'owner' && role !== 'operator') return
   const own = caller.userId === null ? null : await findMembership(db, caller.organizationId, caller.userId)
   const allowed = role === 'operator' ? own?.role === 'operator' : own?.role === 'owner' || own?.role === 'operator'
-  if (!allowed) throw new StoaError('rights_exceeded', { message: `Only an ${role} may give or take the role ${role}.` })
+  if (!allowed)
+    throw new StoaError('rights_exceeded', { message: `Only an ${role} may give or take the role ${role}.` })
 }
 
 async function assertAnotherOwner(db: Db, organizationId: string): Promise<void> {

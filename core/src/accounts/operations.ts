@@ -17,14 +17,30 @@ import { findOrganization, findUser, listLocations, listMembers, listOrganizatio
 
 const managers = ['owner', 'admin', 'operator'] as const
 
-const readOrganization = permission('organizations:show', 'see the organization’s name and e-mail address', { applications: true })
-const changeOrganizations = permission('organizations:update', 'change the organization', { roles: [...managers], risk: 'medium' })
+const readOrganization = permission('organizations:show', 'see the organization’s name and e-mail address', {
+  roles: [...roles],
+  applications: true,
+})
+const changeOrganizations = permission('organizations:update', 'change the organization', {
+  roles: [...managers],
+  risk: 'medium',
+})
 const createOrganizations = permission('organizations:create', 'create organizations', { roles: [...roles] })
 const readAccount = permission('account:show', 'see who is signed in', { roles: [...roles] })
-const readLocations = permission('locations:show', 'see the organization’s locations', { applications: true, aliases: ['locations.readonly'] })
-const manageLocations = permission('locations:manage', 'create and change locations', { roles: [...managers], risk: 'medium' })
-const readMembers = permission('members:index', 'see who belongs to the organization')
-const manageMembers = permission('members:manage', 'add and remove people and change their roles', { roles: [...managers], risk: 'high' })
+const readLocations = permission('locations:show', 'see the organization’s locations', {
+  roles: [...roles],
+  applications: true,
+  aliases: ['locations.readonly'],
+})
+const manageLocations = permission('locations:manage', 'create and change locations', {
+  roles: [...managers],
+  risk: 'medium',
+})
+const readMembers = permission('members:index', 'see who belongs to the organization', { roles: [...roles] })
+const manageMembers = permission('members:manage', 'add and remove people and change their roles', {
+  roles: [...managers],
+  risk: 'high',
+})
 
 const User = Type.Object({ id: Id(), email: Type.String(), name: Type.String() })
 const Member = Type.Object({ id: Id(), email: Type.String(), name: Type.String(), role: OneOf(roles) })
@@ -94,7 +110,9 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       tag,
       summary: 'See who is signed in, and where they belong',
       permission: readAccount,
-      responses: { 200: Type.Object({ user: Nullable(User), organizationId: Id(), permissions: Type.Array(Type.String()) }) },
+      responses: {
+        200: Type.Object({ user: Nullable(User), organizationId: Id(), permissions: Type.Array(Type.String()) }),
+      },
       handler: async ({ caller, db }) => ({
         user: caller.userId === null ? null : await findUser(db, caller.userId),
         organizationId: caller.organizationId,
@@ -178,7 +196,8 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       callers: ['user', 'api-key', 'application'],
       query: page,
       responses: { 200: Type.Array(Location) },
-      handler: async ({ caller, db, query }) => pagedReply(await listLocations(db, caller.organizationId, query), query),
+      handler: async ({ caller, db, query }) =>
+        pagedReply(await listLocations(db, caller.organizationId, query), query),
     }),
     defineOperation({
       id: 'createLocation',

@@ -22,7 +22,9 @@ describe('a hashed password', () => {
 
   it('made with other parameters still fits', async () => {
     // scrypt of "password" with N=1024, r=8, p=16 and salt "NaCl", the first 32 bytes of RFC 7914's test vector.
-    const key = Buffer.from('fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162', 'hex').toString('base64url')
+    const key = Buffer.from('fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162', 'hex').toString(
+      'base64url',
+    )
     const hash = `scrypt$1024$8$16$${Buffer.from('NaCl').toString('base64url')}$${key}`
     expect(await verifyPassword('password', hash)).toBe(true)
     expect(await verifyPassword('Password', hash)).toBe(false)

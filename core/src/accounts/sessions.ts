@@ -23,7 +23,9 @@ export interface Sessions {
 
 export function createSessions({ config, clock }: Pick<Context, 'config' | 'clock'>): Sessions {
   // KeyObjects, made once: jsonwebtoken tries to parse any other secret as a PEM key first, 25 times slower.
-  const keys = [config.secret, ...config.previousSecrets].map((secret) => createSecretKey(derive(secret, 'stoa-session')))
+  const keys = [config.secret, ...config.previousSecrets].map((secret) =>
+    createSecretKey(derive(secret, 'stoa-session')),
+  )
   return {
     async open(db, userId) {
       const session = { id: newId('ses'), userId, expiresTime: isoIn(clock, config.tokens.sessionSeconds) }
@@ -52,7 +54,9 @@ export function createSessions({ config, clock }: Pick<Context, 'config' | 'cloc
       return { id: sessionId, userId: row.user_id as string, expiresTime: iso(row.expires_time) }
     },
     async close(db, sessionId) {
-      await db('stoa_sessions').where({ id: sessionId }).update({ revoked_time: nowIso(clock) })
+      await db('stoa_sessions')
+        .where({ id: sessionId })
+        .update({ revoked_time: nowIso(clock) })
     },
   }
 }

@@ -35,12 +35,17 @@ export async function findUser(db: Db, id: string): Promise<User | null> {
 }
 
 export async function findUserByEmail(db: Db, email: string): Promise<(User & { passwordHash: string | null }) | null> {
-  const row = await db('stoa_users').where({ email: normaliseEmail(email) }).first<Row | undefined>()
+  const row = await db('stoa_users')
+    .where({ email: normaliseEmail(email) })
+    .first<Row | undefined>()
   const user = mapUser(row)
   return user && { ...user, passwordHash: maybeText(row!.password_hash) }
 }
 
-export async function insertUser(db: Db, user: User & { passwordHash: string | null; createdTime: string }): Promise<void> {
+export async function insertUser(
+  db: Db,
+  user: User & { passwordHash: string | null; createdTime: string },
+): Promise<void> {
   await db('stoa_users').insert({
     id: user.id,
     email: normaliseEmail(user.email),
@@ -77,8 +82,15 @@ export async function insertOrganization(db: Db, organization: Organization): Pr
   })
 }
 
-export async function updateOrganization(db: Db, id: string, change: { name?: string; email?: string | null }, now: string) {
-  await db('stoa_organizations').where({ id }).update({ ...change, updated_time: now })
+export async function updateOrganization(
+  db: Db,
+  id: string,
+  change: { name?: string; email?: string | null },
+  now: string,
+) {
+  await db('stoa_organizations')
+    .where({ id })
+    .update({ ...change, updated_time: now })
 }
 
 export async function listOrganizationsOf(db: Db, userId: string): Promise<(Organization & { role: Role })[]> {
@@ -96,7 +108,9 @@ export async function findLocation(db: Db, id: string): Promise<Location | null>
 }
 
 export async function listLocations(db: Db, organizationId: string, page: Page): Promise<Paged<Location>> {
-  const [{ count } = { count: 0 }] = (await db('stoa_locations').where({ organization_id: organizationId }).count({ count: '*' })) as Row[]
+  const [{ count } = { count: 0 }] = (await db('stoa_locations')
+    .where({ organization_id: organizationId })
+    .count({ count: '*' })) as Row[]
   const rows = (await db('stoa_locations')
     .where({ organization_id: organizationId })
     .orderBy('id')
@@ -116,18 +130,29 @@ export async function insertLocation(db: Db, location: Location): Promise<void> 
   })
 }
 
-export async function updateLocation(db: Db, id: string, change: { name?: string; address?: string | null }, now: string) {
-  await db('stoa_locations').where({ id }).update({ ...change, updated_time: now })
+export async function updateLocation(
+  db: Db,
+  id: string,
+  change: { name?: string; address?: string | null },
+  now: string,
+) {
+  await db('stoa_locations')
+    .where({ id })
+    .update({ ...change, updated_time: now })
 }
 
 /** A user's memberships, the oldest first: that one is the default organization. */
 export async function listMemberships(db: Db, userId: string): Promise<Membership[]> {
-  const rows = (await db('stoa_memberships').where({ user_id: userId }).orderBy(['created_time', 'organization_id'])) as Row[]
+  const rows = (await db('stoa_memberships')
+    .where({ user_id: userId })
+    .orderBy(['created_time', 'organization_id'])) as Row[]
   return rows.map(mapMembership)
 }
 
 export async function findMembership(db: Db, organizationId: string, userId: string): Promise<Membership | null> {
-  const row = await db('stoa_memberships').where({ organization_id: organizationId, user_id: userId }).first<Row | undefined>()
+  const row = await db('stoa_memberships')
+    .where({ organization_id: organizationId, user_id: userId })
+    .first<Row | undefined>()
   return row ? mapMembership(row) : null
 }
 

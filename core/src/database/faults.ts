@@ -3,7 +3,8 @@ const sqliteUnavailable = /^SQLITE_(BUSY|LOCKED|READONLY|CANTOPEN|IOERR|FULL|NOT
 // the loser of two transactions that got in each other's way.
 const postgresUnavailable = /^(08|57|53)|^(55P03|25006|40001|40P01)$/
 const networkUnavailable = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
-const unavailableText = /timeout exceeded when trying to connect|Timeout acquiring a connection|Connection terminated|Connection ended/i
+const unavailableText =
+  /timeout exceeded when trying to connect|Timeout acquiring a connection|Connection terminated|Connection ended/i
 
 /** Whether the database, not the request, is to blame: locked, read-only, full, or gone. Answered with 503, never 500. */
 export function isDatabaseUnavailable(error: unknown): boolean {

@@ -49,7 +49,12 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     queue = queue.slice(options.maxBatch)
     running++
     try {
-      const answers = await options.db.transaction((trx) => options.run(trx, batch.map(({ item }) => item)))
+      const answers = await options.db.transaction((trx) =>
+        options.run(
+          trx,
+          batch.map(({ item }) => item),
+        ),
+      )
       batch.forEach(({ resolve, reject }, index) => {
         const answer = answers[index]
         if (answer instanceof Error) reject(answer)

@@ -46,7 +46,8 @@ async function migrateOnce({ knex, dialect }: Database, list: Migration[]): Prom
     const tools: SchemaTools = {
       trx,
       dialect,
-      createTable: (name, define) => trx.schema.createTable(name, (builder) => define(columnsOf(dialect, builder), builder)),
+      createTable: (name, define) =>
+        trx.schema.createTable(name, (builder) => define(columnsOf(dialect, builder), builder)),
     }
     for (const migration of pending) {
       await migration.up(tools)
@@ -66,7 +67,9 @@ async function compare(db: Knex, list: Migration[]): Promise<{ pending: Migratio
   const applied = new Set(((await db(table).select('name')) as { name: string }[]).map((row) => row.name))
   const unknown = [...applied].filter((name) => !list.some((migration) => migration.name === name))
   if (unknown.length > 0) {
-    throw new DatabaseProblem(`The database was migrated by a newer version of Stoa (${unknown.join(', ')}); run that version.`)
+    throw new DatabaseProblem(
+      `The database was migrated by a newer version of Stoa (${unknown.join(', ')}); run that version.`,
+    )
   }
   return { pending: list.filter(({ name }) => !applied.has(name)) }
 }

@@ -86,14 +86,19 @@ function prepareConnection(connection: BetterSqlite3.Database): void {
     const known = statements.get(sql)
     if (known) return known
     const statement =
-      sql === 'COMMIT;' ? commitOrRollBack(connection, prepare(sql)) : prepare(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
+      sql === 'COMMIT;'
+        ? commitOrRollBack(connection, prepare(sql))
+        : prepare(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
     if (statements.size >= statementCacheSize) statements.delete(statements.keys().next().value!)
     statements.set(sql, statement)
     return statement
   }) as typeof connection.prepare
 }
 
-function commitOrRollBack(connection: BetterSqlite3.Database, commit: BetterSqlite3.Statement): BetterSqlite3.Statement {
+function commitOrRollBack(
+  connection: BetterSqlite3.Database,
+  commit: BetterSqlite3.Statement,
+): BetterSqlite3.Statement {
   const run = () => {
     try {
       return commit.run()
@@ -119,7 +124,8 @@ function openPostgres(url: string): Promise<Database> {
 async function lend(knex: Knex): Promise<Database> {
   const client = String((knex.client as { driverName?: string }).driverName)
   if (client === 'pg') return { knex, dialect: dialects.postgres, close: () => Promise.resolve() }
-  if (client !== 'better-sqlite3') throw new DatabaseProblem(`Stoa needs knex on better-sqlite3 or pg, not on ${client}.`)
+  if (client !== 'better-sqlite3')
+    throw new DatabaseProblem(`Stoa needs knex on better-sqlite3 or pg, not on ${client}.`)
   await assertDurable(knex)
   return { knex, dialect: dialects.sqlite, close: () => Promise.resolve() }
 }
@@ -131,6 +137,8 @@ async function assertDurable(knex: Knex): Promise<void> {
   }
   const probe = (await knex.raw('select 9007199254740993 as n')) as { n: unknown }[]
   if (probe[0]?.n !== 9007199254740993n) {
-    throw new DatabaseProblem('SQLite must be opened with connection.options.safeIntegers = true; money would lose digits otherwise.')
+    throw new DatabaseProblem(
+      'SQLite must be opened with connection.options.safeIntegers = true; money would lose digits otherwise.',
+    )
   }
 }

@@ -104,7 +104,13 @@ export function pathsOf(operation: Operation): string[] {
 export function notFoundHandler(context: Context): RequestHandler {
   return (req, res) => {
     setRequestId(req, res)
-    renderError(new StoaError('not_found', { message: 'This path does not exist; see /api/documentation.' }), req, res, 'store', context.logger)
+    renderError(
+      new StoaError('not_found', { message: 'This path does not exist; see /api/documentation.' }),
+      req,
+      res,
+      'store',
+      context.logger,
+    )
   }
 }
 
@@ -116,7 +122,9 @@ function commonHandlers(context: Context): RequestHandler[] {
       next()
     },
     securityHeaders(context.config),
-    ...(origins.length > 0 ? [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })] : []),
+    ...(origins.length > 0
+      ? [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })]
+      : []),
   ]
 }
 
@@ -199,7 +207,9 @@ function scopeOf(operation: Operation, req: Request) {
 function authorize(operation: Operation, caller: Caller): void {
   const kinds = operation.callers ?? ['user', 'api-key']
   if (!kinds.includes(caller.kind)) {
-    throw new StoaError('caller_not_allowed', { message: `This operation takes ${kinds.join(' or ')} credentials, not ${caller.kind}.` })
+    throw new StoaError('caller_not_allowed', {
+      message: `This operation takes ${kinds.join(' or ')} credentials, not ${caller.kind}.`,
+    })
   }
   const needed = operation.permission!.name
   if (!caller.permissions.has(needed)) {
@@ -237,17 +247,28 @@ function readBody(operation: Operation, validator: Validator | undefined, req: R
 }
 
 function sentenceOf(fields: { field: string; message: string }[]): string {
-  return fields.slice(0, 5).map(({ field, message }) => `${field} ${message}`).join('; ')
+  return fields
+    .slice(0, 5)
+    .map(({ field, message }) => `${field} ${message}`)
+    .join('; ')
 }
 
 // In production a response is not checked: a body that differs from its documentation still beats none.
 function responseValidators(operation: Operation, schemas: SchemaCompiler): Map<number, Validator | null> {
   return new Map(
-    Object.entries(operation.responses).map(([status, schema]) => [Number(status), schema && schemas.response(schema as TSchema)]),
+    Object.entries(operation.responses).map(([status, schema]) => [
+      Number(status),
+      schema && schemas.response(schema as TSchema),
+    ]),
   )
 }
 
-function checkResponse({ config, logger }: Context, operation: Operation, answers: Map<number, Validator | null>, answer: Reply): void {
+function checkResponse(
+  { config, logger }: Context,
+  operation: Operation,
+  answers: Map<number, Validator | null>,
+  answer: Reply,
+): void {
   const problem = responseProblem(answers, answer)
   if (problem === null) return
   const error = new Error(`${operation.id} answered ${answer.status}: ${problem}`)
@@ -275,7 +296,12 @@ function send(res: Response, answer: Reply): void {
 
 function logRequest(context: Context, operation: Operation, res: Response, milliseconds: number): void {
   context.logger.info(
-    { traceId: res.getHeader('X-Request-Id'), operation: operation.id, status: res.statusCode, ms: Math.round(milliseconds * 10) / 10 },
+    {
+      traceId: res.getHeader('X-Request-Id'),
+      operation: operation.id,
+      status: res.statusCode,
+      ms: Math.round(milliseconds * 10) / 10,
+    },
     'request',
   )
 }

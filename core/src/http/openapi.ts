@@ -7,7 +7,11 @@ type Json = Record<string, unknown>
 const reference = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` })
 
 /** The OpenAPI 3.1 document of the operations: a pure function, so that it cannot say anything else than what is mounted. */
-export function createOpenApi(operations: Operation[], config: Pick<Config, 'baseUrl' | 'name'>, version: string): Json {
+export function createOpenApi(
+  operations: Operation[],
+  config: Pick<Config, 'baseUrl' | 'name'>,
+  version: string,
+): Json {
   const components: Record<string, Json> = { ErrorBody: errorSchema() }
   const paths: Record<string, Json> = {}
   for (const operation of operations) {
@@ -40,19 +44,29 @@ export function createOpenApi(operations: Operation[], config: Pick<Config, 'bas
 }
 
 function serversOf(operation: Operation, baseUrl: string): Json[] {
-  const organization = { organizationId: { default: 'my-organization', description: 'Chooses the organization to act in.' } }
+  const organization = {
+    organizationId: { default: 'my-organization', description: 'Chooses the organization to act in.' },
+  }
   const location = { locationId: { default: 'my-location', description: 'Chooses the location to act in.' } }
   return [
     { url: baseUrl, description: 'In the default organization of the credential' },
     { url: `${baseUrl}/organizations/{organizationId}`, variables: organization },
     ...(operation.scope === 'target'
-      ? [{ url: `${baseUrl}/organizations/{organizationId}/locations/{locationId}`, variables: { ...organization, ...location } }]
+      ? [
+          {
+            url: `${baseUrl}/organizations/{organizationId}/locations/{locationId}`,
+            variables: { ...organization, ...location },
+          },
+        ]
       : []),
   ]
 }
 
 function describe(operation: Operation, components: Record<string, Json>): Json {
-  const parameters = [...parametersOf(operation.params, 'path', components), ...parametersOf(operation.query, 'query', components)]
+  const parameters = [
+    ...parametersOf(operation.params, 'path', components),
+    ...parametersOf(operation.query, 'query', components),
+  ]
   const body = bodyOf(operation, components)
   return {
     operationId: operation.id,
@@ -72,7 +86,9 @@ function describe(operation: Operation, components: Record<string, Json>): Json 
 
 function descriptionOf(operation: Operation): string {
   const { permission } = operation
-  const aliases = permission?.aliases.length ? ` (also ${permission.aliases.map((alias) => `\`${alias}\``).join(', ')})` : ''
+  const aliases = permission?.aliases.length
+    ? ` (also ${permission.aliases.map((alias) => `\`${alias}\``).join(', ')})`
+    : ''
   const right = permission ? `Needs \`${permission.name}\`${aliases}.` : 'Needs no credential.'
   return [operation.description, right].filter(Boolean).join('\n\n')
 }
@@ -138,11 +154,27 @@ function refusalsOf(operation: Operation): Json {
 function impliedErrors(operation: Operation): ErrorCode[] {
   return [
     ...(operation.permission
-      ? (['unauthenticated', 'invalid_token', 'expired_token', 'revoked_token', 'missing_permission', 'caller_not_allowed', 'rate_limited'] as const)
+      ? ([
+          'unauthenticated',
+          'invalid_token',
+          'expired_token',
+          'revoked_token',
+          'missing_permission',
+          'caller_not_allowed',
+          'rate_limited',
+        ] as const)
       : []),
     ...(operation.params || operation.scope ? (['not_found'] as const) : []),
     ...(operation.query ? (['invalid_request'] as const) : []),
-    ...(operation.body ? (['malformed_json', 'invalid_request', 'body_too_large', 'unsupported_media_type', 'validation_failed'] as const) : []),
+    ...(operation.body
+      ? ([
+          'malformed_json',
+          'invalid_request',
+          'body_too_large',
+          'unsupported_media_type',
+          'validation_failed',
+        ] as const)
+      : []),
     'unavailable',
   ]
 }

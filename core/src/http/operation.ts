@@ -79,7 +79,10 @@ export interface OperationSpec<P, Q, B, R> {
 }
 
 /** An operation as the host sees it: routing, validation, OpenAPI, permissions, client and docs are made from it. */
-export interface Operation extends Omit<OperationSpec<TSchema, TSchema, TSchema, Record<number, TSchema | null>>, 'handler'> {
+export interface Operation extends Omit<
+  OperationSpec<TSchema, TSchema, TSchema, Record<number, TSchema | null>>,
+  'handler'
+> {
   handler: (input: ErasedInput) => Promise<unknown>
 }
 

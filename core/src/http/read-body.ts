@@ -44,7 +44,8 @@ export function assertStorable<T>(value: T): T {
 function inspect(value: unknown, path: string[]): void {
   if (typeof value === 'string') return refuseNul(value, path)
   if (typeof value !== 'object' || value === null) return
-  if (path.length >= deepest) throw invalidField(path.slice(0, 5).join('.'), `is nested more than ${deepest} levels deep`)
+  if (path.length >= deepest)
+    throw invalidField(path.slice(0, 5).join('.'), `is nested more than ${deepest} levels deep`)
   for (const [name, member] of Object.entries(value)) {
     refuseNul(name, path)
     path.push(name)

@@ -9,10 +9,13 @@ export function toStoaError(error: unknown): StoaError {
   if (error instanceof StoaError) return error
   const { type } = (error ?? {}) as { type?: string }
   if (type === 'entity.too.large') return new StoaError('body_too_large', { cause: error })
-  if (type === 'request.aborted' || type === 'request.size.invalid') return new StoaError('request_aborted', { cause: error })
-  if (type === 'encoding.unsupported' || type === 'charset.unsupported') return new StoaError('unsupported_media_type', { cause: error })
+  if (type === 'request.aborted' || type === 'request.size.invalid')
+    return new StoaError('request_aborted', { cause: error })
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported')
+    return new StoaError('unsupported_media_type', { cause: error })
   if (error instanceof URIError) return new StoaError('not_found', { cause: error })
-  if (isZlib(error)) return new StoaError('malformed_json', { message: 'The body could not be decompressed.', cause: error })
+  if (isZlib(error))
+    return new StoaError('malformed_json', { message: 'The body could not be decompressed.', cause: error })
   if (isDatabaseUnavailable(error)) return new StoaError('unavailable', { retryAfter: 2, cause: error })
   return new StoaError('internal_error', { cause: error })
 }
@@ -21,7 +24,12 @@ export function toStoaError(error: unknown): StoaError {
  * One body in which every seed's client finds its members: RFC 9457 (`type`, `title`, `status`, `detail`, `instance`), Rebilly
  * (`invalidFields`, `error` as the message), HighLevel (`statusCode`, `message`, `error` as the reason phrase, `traceId`).
  */
-export function errorBody(error: StoaError, surface: Surface, instance: string, traceId: string): Record<string, unknown> {
+export function errorBody(
+  error: StoaError,
+  surface: Surface,
+  instance: string,
+  traceId: string,
+): Record<string, unknown> {
   const [status, title] = errorCatalogue[error.code]
   return {
     type: `urn:stoa:error:${error.code}`,
@@ -47,7 +55,8 @@ export function renderError(thrown: unknown, req: Request, res: Response, surfac
     res.destroy()
     return
   }
-  if (error.status === 401) res.setHeader('WWW-Authenticate', error.code.endsWith('_token') ? 'Bearer error="invalid_token"' : 'Bearer')
+  if (error.status === 401)
+    res.setHeader('WWW-Authenticate', error.code.endsWith('_token') ? 'Bearer error="invalid_token"' : 'Bearer')
   if (error.retryAfter !== undefined) {
     res.setHeader('Retry-After', String(error.retryAfter))
     if (error.status === 429) {

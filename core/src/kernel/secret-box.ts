@@ -24,7 +24,9 @@ export function createSecretBox(secrets: string[]): SecretBox {
       const [sealedVersion, kid = '', wrapped = '', payload = '', ...more] = sealed.split('.')
       const key = keys.get(kid)
       if (sealedVersion !== version || !key || more.length > 0) {
-        return Promise.reject(new Error('Sealed under a key this host does not have; put the old secret back behind the new one.'))
+        return Promise.reject(
+          new Error('Sealed under a key this host does not have; put the old secret back behind the new one.'),
+        )
       }
       const aad = `${version}|${kid}|${context}`
       try {

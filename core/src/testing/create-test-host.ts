@@ -38,7 +38,13 @@ export async function createTestHost(options: Partial<HostConfig> = {}): Promise
     mode: 'test',
     logger: onlyErrors,
     ...options,
-    webhooks: { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true, retrySeconds: [0, 0, 1], pollMilliseconds: 50, ...options.webhooks },
+    webhooks: {
+      allowPrivateNetworks: ['127.0.0.0/8', '::1/128'],
+      allowHttp: true,
+      retrySeconds: [0, 0, 1],
+      pollMilliseconds: 50,
+      ...options.webhooks,
+    },
   })
   const { url, close } = await listenOn(host)
   const world = await seedDemoWorld(host, { baseUrl: url })
@@ -52,7 +58,12 @@ export async function createTestHost(options: Partial<HostConfig> = {}): Promise
     publisher: as(world.publisher.apiKey),
     merchant: as(world.organization.apiKey),
     merchantAt: (locationId) =>
-      createClient({ baseUrl: url, token: world.organization.apiKey, organizationId: world.organization.id, locationId }),
+      createClient({
+        baseUrl: url,
+        token: world.organization.apiKey,
+        organizationId: world.organization.id,
+        locationId,
+      }),
     async stop() {
       await close()
       await host.stop()

@@ -39,7 +39,11 @@ export async function seedDemoWorld(host: Host, { baseUrl, previous }: SeedOptio
   try {
     if (previous && (await stillWorks(url, previous))) return { ...previous, baseUrl }
     const operator = await person(host, 'operator@stoa.example', 'Olive Operator', 'Demo platform')
-    await host.services.saveMembership({ organizationId: operator.organizationId, userId: operator.userId, role: 'operator' })
+    await host.services.saveMembership({
+      organizationId: operator.organizationId,
+      userId: operator.userId,
+      role: 'operator',
+    })
     const author = await person(host, 'author@stoa.example', 'Ada Author', 'Demo publisher')
     const merchant = await person(host, 'merchant@stoa.example', 'Mo Merchant', 'Demo merchant')
     const password = randomBytes(12).toString('base64url')
@@ -97,7 +101,8 @@ async function key({ services }: Host, { userId, organizationId }: Person, envir
 
 async function stillWorks(url: string, { operator, organization, publisher }: DemoWorld): Promise<boolean> {
   try {
-    for (const { apiKey } of [operator, organization, publisher]) await createClient({ baseUrl: url, token: apiKey }).getMe()
+    for (const { apiKey } of [operator, organization, publisher])
+      await createClient({ baseUrl: url, token: apiKey }).getMe()
     return true
   } catch (error) {
     if (error instanceof StoaApiError && error.status === 401) return false
@@ -107,7 +112,9 @@ async function stillWorks(url: string, { operator, organization, publisher }: De
 
 async function findOrMakeLocations(merchant: Client): Promise<string[]> {
   const present = await merchant.listLocations()
-  const missing = ['Demo location North', 'Demo location South'].filter((name) => !present.some((each) => each.name === name))
+  const missing = ['Demo location North', 'Demo location South'].filter(
+    (name) => !present.some((each) => each.name === name),
+  )
   for (const name of missing) await merchant.createLocation({ body: { name, address: '1 Agora Street' } })
   return (await merchant.listLocations()).map(({ id }) => id).slice(0, 2)
 }
@@ -141,7 +148,10 @@ async function findOrMakeApplication(publisher: Client, operator: Client): Promi
   const meters = await publisher.listMeters({ params: { id } })
   const fixed =
     meters.find((meter) => meter.priceType === 'fixed') ??
-    (await publisher.createMeter({ params: { id }, body: { name: 'Greetings', unit: 'greeting', priceType: 'fixed', price: '0.05' } }))
+    (await publisher.createMeter({
+      params: { id },
+      body: { name: 'Greetings', unit: 'greeting', priceType: 'fixed', price: '0.05' },
+    }))
   const dynamic =
     meters.find((meter) => meter.priceType === 'dynamic') ??
     (await publisher.createMeter({
@@ -160,7 +170,13 @@ async function makeApplication(publisher: Client, operator: Client, name: string
       authorName: 'Demo publisher',
       tagline: 'Greets your customers',
       description: 'Says **hello**, reads its settings and charges for it.',
-      permissions: ['charges.write', 'charges.readonly', 'GetApplicationInstanceConfiguration', 'marketplace-installer-details.readonly', 'oauth.write'],
+      permissions: [
+        'charges.write',
+        'charges.readonly',
+        'GetApplicationInstanceConfiguration',
+        'marketplace-installer-details.readonly',
+        'oauth.write',
+      ],
       properties: settings,
     },
   })

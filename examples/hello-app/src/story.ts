@@ -35,18 +35,25 @@ export async function runStory(print: (line: string) => void): Promise<void> {
     // 2. It starts, and tells the host where its webhooks go.
     const lines: string[] = []
     let webhookSecret = ''
-    app = await listen(() => {
-      const log = (line: string) => {
-        lines.push(line)
-        print(`                 ${line}`)
-      }
-      return createHelloApp({ hostUrl, webhookSecret, applicationId, meterId: meter.id, log })
-    }, async (appUrl) => {
-      const endpoint = await publisher.createWebhookEndpoint({
-        body: { url: `${appUrl}/webhooks`, applicationId, events: ['application-instance-enabled', 'application-instance-disabled'] },
-      })
-      webhookSecret = endpoint.secret
-    })
+    app = await listen(
+      () => {
+        const log = (line: string) => {
+          lines.push(line)
+          print(`                 ${line}`)
+        }
+        return createHelloApp({ hostUrl, webhookSecret, applicationId, meterId: meter.id, log })
+      },
+      async (appUrl) => {
+        const endpoint = await publisher.createWebhookEndpoint({
+          body: {
+            url: `${appUrl}/webhooks`,
+            applicationId,
+            events: ['application-instance-enabled', 'application-instance-disabled'],
+          },
+        })
+        webhookSecret = endpoint.secret
+      },
+    )
 
     // 3. The platform's operator lets it into the store.
     const approved = await operator.approveApplication({ params: { id: applicationId } })
@@ -55,13 +62,20 @@ export async function runStory(print: (line: string) => void): Promise<void> {
 
     // 4. A merchant installs it into one location; the app hears of it.
     const merchant = merchantAt(locationId)
-    const instance = await merchant.putApplicationInstance({ params: { applicationId }, body: { settings: { greeting: 'Kalimera' } } })
+    const instance = await merchant.putApplicationInstance({
+      params: { applicationId },
+      body: { settings: { greeting: 'Kalimera' } },
+    })
     assert.equal(instance.status, 'enabled')
     print(`3. installed     at ${locationId}: ${instance.status}`)
     await until(() => lines.some((line) => line.includes('"Kalimera"')))
 
     // 5. It greets and charges: once, once more with the same id, and once too often.
-    const greet = (id: string) => fetch(`${app!.url}/greet/${locationId}?id=${id}`).then(async (res) => ({ status: res.status, body: (await res.json()) as Record<string, string> }))
+    const greet = (id: string) =>
+      fetch(`${app!.url}/greet/${locationId}?id=${id}`).then(async (res) => ({
+        status: res.status,
+        body: (await res.json()) as Record<string, string>,
+      }))
     const first = await greet('greeting-1')
     assert.equal(first.status, 200)
     assert.equal(first.body.greeting, 'Kalimera, world!')
@@ -76,12 +90,17 @@ export async function runStory(print: (line: string) => void): Promise<void> {
     print(`6. refused       60 USD more: ${refused.status} ${refused.body.code}; nothing was taken`)
 
     // 6. The merchant puts it out.
-    const { token } = await publisher.getApplicationInstanceByOrganization({ params: { id: applicationId, organizationId: locationId } })
+    const { token } = await publisher.getApplicationInstanceByOrganization({
+      params: { id: applicationId, organizationId: locationId },
+    })
     await merchant.deleteApplicationInstance({ params: { applicationId } })
     print('7. uninstalled')
     await until(() => lines.some((line) => line.startsWith('app: disabled')))
     const gone = createClient({ baseUrl: hostUrl, token: token! })
-    const error = await gone.hasFunds().then(() => null, (thrown: unknown) => thrown)
+    const error = await gone.hasFunds().then(
+      () => null,
+      (thrown: unknown) => thrown,
+    )
     assert.ok(error instanceof StoaApiError)
     assert.deepEqual([error.status, error.code], [401, 'revoked_token'])
     print(`8. access gone   the app's token: ${error.status} ${error.code}`)
@@ -108,7 +127,7 @@ async function listen(
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); ) {
+  for (const deadline = Date.now() + 10_000; !condition();) {
     if (Date.now() > deadline) throw new Error('Waited 10 s for a webhook that did not come.')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -39,16 +39,20 @@ export class StoaApiError extends Error {
 }
 
 type Input<Id extends keyof Operations> = Operations[Id]['input']
-type Call<Id extends keyof Operations> = {} extends Input<Id>
-  ? (input?: Input<Id>) => Promise<Operations[Id]['result']>
-  : (input: Input<Id>) => Promise<Operations[Id]['result']>
+type Call<Id extends keyof Operations> =
+  {} extends Input<Id>
+    ? (input?: Input<Id>) => Promise<Operations[Id]['result']>
+    : (input: Input<Id>) => Promise<Operations[Id]['result']>
 
 /** One method per operation of the host. */
 export type Client = { [Id in keyof Operations]: Call<Id> }
 
 /** A typed client of a Stoa host. Every method resolves to the answer's body and throws `StoaApiError` on a refusal. */
 export function createClient(options: ClientOptions): Client {
-  const entries = Object.entries(routes as Record<string, Route>).map(([name, route]) => [name, (input: AnyInput = {}) => send(options, route, input)])
+  const entries = Object.entries(routes as Record<string, Route>).map(([name, route]) => [
+    name,
+    (input: AnyInput = {}) => send(options, route, input),
+  ])
   return Object.fromEntries(entries) as Client
 }
 
@@ -63,21 +67,33 @@ type Route = readonly [method: string, path: string, scope: '' | 'organization' 
 async function send(options: ClientOptions, [method, path, scope]: Route, input: AnyInput): Promise<unknown> {
   const token = typeof options.token === 'function' ? await options.token() : options.token
   const bytes = input.body instanceof Uint8Array
-  const response = await (options.fetch ?? fetch)(options.baseUrl.replace(/\/+$/, '') + scopePrefix(options, scope) + pathOf(path, input), {
-    method,
-    headers: {
-      Accept: 'application/json',
-      Authorization: `Bearer ${token}`,
-      ...(input.body !== undefined && { 'Content-Type': bytes ? 'application/octet-stream' : 'application/json' }),
+  const response = await (options.fetch ?? fetch)(
+    options.baseUrl.replace(/\/+$/, '') + scopePrefix(options, scope) + pathOf(path, input),
+    {
+      method,
+      headers: {
+        Accept: 'application/json',
+        Authorization: `Bearer ${token}`,
+        ...(input.body !== undefined && { 'Content-Type': bytes ? 'application/octet-stream' : 'application/json' }),
+      },
+      body:
+        input.body === undefined
+          ? undefined
+          : bytes
+            ? (input.body as Uint8Array<ArrayBuffer>)
+            : JSON.stringify(input.body),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(options.timeout ?? 30_000),
     },
-    body: input.body === undefined ? undefined : bytes ? (input.body as Uint8Array<ArrayBuffer>) : JSON.stringify(input.body),
-    redirect: 'manual',
-    signal: AbortSignal.timeout(options.timeout ?? 30_000),
-  })
+  )
   const type = response.headers.get('content-type') ?? ''
   const isJson = /\bjson\b/.test(type)
   if (!response.ok) {
-    throw new StoaApiError(response.status, isJson ? ((await response.json()) as Record<string, unknown>) : {}, response.headers)
+    throw new StoaApiError(
+      response.status,
+      isJson ? ((await response.json()) as Record<string, unknown>) : {},
+      response.headers,
+    )
   }
   if (response.status === 204) return undefined
   return isJson ? response.json() : new Uint8Array(await response.arrayBuffer())

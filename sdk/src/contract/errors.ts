@@ -83,7 +83,11 @@ export const errorCatalogue = {
     'Event id reused',
     'This eventId was charged with other content; use a new eventId for a new event.',
   ],
-  reference_reused: [422, 'Reference reused', 'This reference was used with another wallet or amount; use a new reference for a new payment.'],
+  reference_reused: [
+    422,
+    'Reference reused',
+    'This reference was used with another wallet or amount; use a new reference for a new payment.',
+  ],
   currency_mismatch: [422, 'Currency mismatch', 'The wallet is kept in another currency.'],
   wallet_suspended: [422, 'Wallet suspended', 'The wallet is suspended; its owner can have that lifted.'],
   void_window_closed: [422, 'Void window closed', 'The charge is too old to be reversed this way.'],
