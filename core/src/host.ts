@@ -97,7 +97,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
   const config = parseConfig(options)
   const database = await openDatabase(source)
   const { knex: db, dialect } = database
-  if ((await pendingMigrations(database)).length > 0) await migrate(database)
+  try {
+    if ((await pendingMigrations(database)).length > 0) await migrate(database)
+  } catch (error) {
+    // An open pool would keep the process of somebody who gives up here alive.
+    await database.close()
+    throw error
+  }
 
   const catalogue = createCatalogue()
   const outbound = createOutbound({

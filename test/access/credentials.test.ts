@@ -85,11 +85,9 @@ eachDatabase((database) => {
       ['somebody else’s kind', () => `ghp_${'a'.repeat(36)}`],
       ['a UUID', () => randomUUID()],
       ['very long', () => 'x'.repeat(8000)],
-      ['odd characters', () => '\x01\x7f%00<>"'],
+      ['odd characters', () => '%00<>"{};,'],
     ])('that is %s is 401 invalid_token', async (_name, make) => {
-      expect(
-        outcome(await get({ 'X-API-Key': make(world.world.organization.apiKey).replace(/[\x00-\x1f\x7f]/g, '!') })),
-      ).toEqual([401, 'invalid_token'])
+      expect(outcome(await get({ 'X-API-Key': make(world.world.organization.apiKey) }))).toEqual([401, 'invalid_token'])
     })
 
     it('without the permission is 403, and says which', async () => {

@@ -17,3 +17,4 @@ process.on('message', () => {
   process.send!('started')
 })
 process.send!({ url, world })
+process.on("SIGINT", () => process.exit(0))

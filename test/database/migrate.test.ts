@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHost, DatabaseProblem, inspectDatabase, migrateDatabase } from '@stoa/core'
-import { migrate, pendingMigrations, type Migration } from '../../core/src/database/index.ts'
-import { migrations } from '../../core/src/database/migrations/index.ts'
+import { migrate, migrations, pendingMigrations, type Migration } from '../../core/src/database/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { emptyUrl, lockFromAnotherProcess, open, openEmpty, schemaOf } from './support.ts'
 
@@ -62,7 +61,7 @@ eachDatabase((database) => {
       const url = await emptyUrl(database)
       const [first, second] = [await open(url), await open(url)]
       const applied = await Promise.all([migrate(first), migrate(second)])
-      expect(applied.map((list) => list.length).sort()).toEqual([0, names.length])
+      expect(applied.map((list) => list.length).sort((a, b) => a - b)).toEqual([0, names.length])
       expect(await pendingMigrations(second)).toEqual([])
     })
 

@@ -15,10 +15,7 @@ beforeAll(async () => {
     mode: 'test',
     name: 'A <b> & "co"',
   })
-  const app = express()
-  app.use('/deep/down', host.router, host.notFound)
-  app.use(host.router, host.notFound)
-  url = await serve(app)
+  url = await serve(express().use(host.router, host.notFound))
 })
 afterAll(() => host.stop())
 
@@ -62,7 +59,7 @@ describe('GET /openapi.json', () => {
     for (const [path, item] of Object.entries(
       answer.body.paths as Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>,
     )) {
-      const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
+      const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
       for (const [method, { parameters = [] }] of Object.entries(item)) {
         if (method === 'servers') continue
         expect(
@@ -88,7 +85,9 @@ describe('GET /openapi.json', () => {
 
 describe.each(['', '/deep/down'])('GET %s/api/documentation', (mount) => {
   let page: Answer
+  let url: string
   beforeAll(async () => {
+    url = await serve(express().use(mount || '/', host.router, host.notFound))
     page = await call(url, 'GET', `${mount}/api/documentation`)
   })
   const links = () => [...String(page.body).matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!)

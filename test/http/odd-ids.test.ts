@@ -133,6 +133,17 @@ eachDatabase((database) => {
     }
   })
 
+  it('a text with U+0000 in it is refused where it would be kept, on either database', async () => {
+    const operation = (id: string) => host.host.operations.find((each) => each.id === id)!
+    bodies.createLocation = { name: 'a\0b' }
+    const { status, body } = await answers(operation('createLocation'), '/locations')
+    expect([status, body.invalidFields]).toEqual([422, [{ field: 'name', message: expect.stringContaining('U+0000') }]])
+    const organization = `/organizations/${host.world.organization.id}`
+    bodies.updateOrganization = { name: '\0' }
+    expect((await answers(operation('updateOrganization'), organization)).status).toBe(422)
+    bodies.updateOrganization = { name: 'x' }
+  })
+
   it.each([
     ['null', 'null'],
     ['a list', '[{}]'],

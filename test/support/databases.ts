@@ -41,6 +41,12 @@ export function eachDatabase(suite: (database: TestDatabase) => void): void {
   for (const database of DATABASES) describe(`on ${database.kind}`, () => suite(database))
 }
 
+/** For what only exists where many processes share a database (Dialect.manyProcesses). Anything else runs on both. */
+export function onPostgres(suite: (database: TestDatabase) => void): void {
+  const database = DATABASES[1]!
+  describe('on postgres', () => suite(database))
+}
+
 /** A path for a new SQLite file, in a folder that goes away at the end of the test file. */
 export function sqliteUrl(): string {
   sqliteFolder ??= mkdtempSync(join(tmpdir(), 'stoa-sqlite-'))

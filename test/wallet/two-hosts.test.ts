@@ -1,16 +1,13 @@
 import { createHost } from '@stoa/core'
 import { listenOn } from '@stoa/core/testing'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { eachDatabase } from '../support/databases.ts'
+import { onPostgres } from '../support/databases.ts'
 import { call } from '../support/host.ts'
 import { callerAt, openDirectWallet } from './direct.ts'
 import { hostConfig } from './host-config.ts'
 import { openWorld, type World } from './world.ts'
 
-eachDatabase((database) => {
-  // One process's database; see Dialect.manyProcesses.
-  if (database.kind === 'sqlite') return it.skip('is one process’s database')
-
+onPostgres((database) => {
   let world: World
   beforeAll(async () => {
     world = await openWorld(database)

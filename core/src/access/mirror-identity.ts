@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { findOrganization, replaceMemberships, saveUser } from '../accounts/index.ts'
-import { inTransaction, isUniqueViolation, type Db } from '../database/index.ts'
+import { findOrganization, listMemberships, replaceMemberships, saveUser } from '../accounts/index.ts'
+import { afterCommit, inTransaction, isUniqueViolation, type Db } from '../database/index.ts'
 import { nowIso, StoaError, type Identity } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
 
@@ -24,13 +24,23 @@ export function createIdentityMirror(ctx: AccessContext): (identity: Identity) =
             'the identity port named an unknown organization',
           )
       }
+      const before = await listMemberships(trx, identity.userId)
       await replaceMemberships(trx, identity.userId, known, nowIso(ctx.clock))
+      // Keys that this person made may now do less.
+      if (rolesIn(before) !== rolesIn(known)) afterCommit(trx, () => ctx.signals.emit('credentials-changed'))
       identity = { ...identity, memberships: known }
     })
     // An organization that was missing may be created later, so only a complete answer is remembered.
     if (JSON.stringify(identity) === fingerprint) seen.set(identity.userId, fingerprint)
     return identity
   }
+}
+
+function rolesIn(memberships: Identity['memberships']): string {
+  return memberships
+    .map(({ organizationId, role }) => `${organizationId} ${role}`)
+    .sort()
+    .join()
 }
 
 async function savePerson(db: Db, { userId, email, name }: Identity, now: string): Promise<void> {

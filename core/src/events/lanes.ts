@@ -11,6 +11,8 @@ interface Lane<Load> {
   limit: number
   /** Did not answer, or answered late, when last asked. */
   slow: boolean
+  /** Answered at once when last asked. */
+  quick: boolean
   waiting: Job<Load>[]
   /** When each try under way began, the oldest first. */
   started: Set<{ at: number }>
@@ -26,7 +28,7 @@ export interface LanesOptions {
 export interface Lanes<Load> {
   /** How many deliveries to take for each of these endpoints, in this order and `most` together; saturated ones are left out. */
   allot(endpointIds: string[], most: number): Wanted[]
-  /** Whether so little is left for an endpoint that it is worth taking more: in portions, not one by one. */
+  /** Whether so little is left for an endpoint that it is worth taking more; of a quick one in portions, not one by one. */
   isLow(endpointId: string): boolean
   add(job: Job<Load>): void
   /**
@@ -43,6 +45,8 @@ export interface Lanes<Load> {
 const firstLimit = 4
 const slowMilliseconds = 1000
 const slowShare = 4
+const quickMilliseconds = 100
+const quickAhead = 4
 const mostRemembered = 10_000
 
 /**
@@ -62,6 +66,7 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     lanes.get(endpointId) ?? {
       limit: Math.min(firstLimit, perEndpoint),
       slow: false,
+      quick: false,
       waiting: [],
       started: new Set(),
     }
@@ -70,6 +75,9 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     const [oldest] = lane.started
     return lane.slow || (oldest !== undefined && monotonic() - oldest.at > slowMilliseconds)
   }
+  // For a quick receiver the next ones are kept at hand, because taking them one by one costs more than sending them. For
+  // another they would only wait here, in the way of those who could go.
+  const capacity = (lane: Lane<Load>) => (lane.quick && !isSlow(lane) ? quickAhead : 1) * lane.limit
   const settle = (endpointId: string, lane: Lane<Load>) => {
     if (held(lane) > 0) return
     active.delete(endpointId)
@@ -86,9 +94,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         if (left <= 0) break
         const lane = laneOf(endpointId)
         const slow = isSlow(lane)
-        // Twice the limit, so that the next ones are at hand while results are written.
-        const ahead = 2 * lane.limit - held(lane)
-        const room = Math.min(left, slow ? Math.min(lane.limit - held(lane), slowLeft) : ahead)
+        const free = capacity(lane) - held(lane)
+        const room = Math.min(left, slow ? Math.min(free, slowLeft) : free)
         if (room <= 0) continue
         left -= room
         if (slow) slowLeft -= room
@@ -98,7 +105,7 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     },
     isLow(endpointId) {
       const lane = laneOf(endpointId)
-      return held(lane) <= (isSlow(lane) ? 0 : lane.limit)
+      return lane.quick ? held(lane) <= capacity(lane) / 2 : held(lane) < capacity(lane)
     },
     add(job) {
       const { endpointId } = job.claimed
@@ -123,7 +130,9 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
           lane.started.delete(mark)
           sending--
           if (answered !== null) {
-            lane.slow = !answered || monotonic() - mark.at > slowMilliseconds
+            const lasted = monotonic() - mark.at
+            lane.slow = !answered || lasted > slowMilliseconds
+            lane.quick = answered && lasted < quickMilliseconds
             lane.limit = answered ? Math.min(perEndpoint, lane.limit * 2) : 1
           }
           settle(endpointId, lane)
