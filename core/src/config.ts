@@ -32,13 +32,14 @@ export const ConfigSchema = Type.Object(
       description: 'Largest JSON or form body accepted.',
     }),
     fileLimitBytes: Type.Integer({ minimum: 1024, default: 2_097_152, description: 'Largest uploaded file accepted.' }),
+    filesPerOrganization: Type.Integer({
+      minimum: 1,
+      default: 200,
+      description: 'Most files an organization can upload; further ones are refused with `limit_reached`.',
+    }),
     corsOrigins: Type.Array(Type.String(), {
       default: [],
       description: 'Origins of web pages that may call the API; "*" for any. Authority is in tokens, never in cookies.',
-    }),
-    trustProxy: Type.Boolean({
-      default: false,
-      description: 'Whether X-Forwarded-For names the client; only behind a proxy that sets it.',
     }),
     currency: Type.String({ pattern: '^[A-Z]{3}$', default: 'USD', description: 'ISO 4217 currency of new wallets.' }),
     rateLimit: Type.Object(
@@ -52,7 +53,8 @@ export const ConfigSchema = Type.Object(
         signInsPerMinute: Type.Integer({
           minimum: 1,
           default: 10,
-          description: 'Sign-in attempts for one e-mail address in a minute.',
+          description:
+            'Sign-in attempts for one e-mail address from one place in a minute; five times as many from everywhere, thirty times as many from one place for any address.',
         }),
       },
       { default: {} },
@@ -108,11 +110,13 @@ export const ConfigSchema = Type.Object(
         }),
         concurrency: Type.Integer({
           minimum: 1,
+          maximum: 1024,
           default: 64,
           description: 'Attempts under way at once in this process.',
         }),
         perEndpoint: Type.Integer({
           minimum: 1,
+          maximum: 1024,
           default: 16,
           description: 'Attempts under way at once to one endpoint.',
         }),
@@ -131,7 +135,12 @@ export const ConfigSchema = Type.Object(
           default: 60,
           description: 'How long a charge can be reversed by its application.',
         }),
-        batchSize: Type.Integer({ minimum: 1, default: 256, description: 'Most charges in one database transaction.' }),
+        batchSize: Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          default: 256,
+          description: 'Most charges in one database transaction.',
+        }),
         queueLimit: Type.Integer({
           minimum: 1,
           default: 10_000,
@@ -144,7 +153,7 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           name: Type.String({ pattern: '^[a-z][a-z-]*:[a-z][a-z-]*$', description: 'resource:verb' }),
-          aliases: Type.Array(Type.String({ pattern: '^[\\w.:-]+$' }), { default: [] }),
+          aliases: Type.Array(Type.String({ pattern: '^[\\w.:/-]+$' }), { default: [] }),
           sentence: Type.String({ minLength: 1 }),
           risk: OneOf(['low', 'medium', 'high'], { default: 'medium' }),
         },

@@ -1,7 +1,13 @@
 import { EventEmitter } from 'eventemitter3'
 import { Router, type RequestHandler } from 'express'
 import type { Knex } from 'knex'
-import { createAuthenticate, createCatalogue, platformPermissions, accessOperations } from './access/index.ts'
+import {
+  createAuthenticate,
+  createCatalogue,
+  createCredentialSweeper,
+  platformPermissions,
+  accessOperations,
+} from './access/index.ts'
 import { accountsOperations, createSessions } from './accounts/index.ts'
 import {
   applicationsOperations,
@@ -10,6 +16,7 @@ import {
   ownsApplication,
   type ApplicationsContext,
 } from './applications/index.ts'
+import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
@@ -97,8 +104,10 @@ export async function createHost(input: HostConfig): Promise<Host> {
   const config = parseConfig(options)
   const database = await openDatabase(source)
   const { knex: db, dialect } = database
+  const box = secretBox ?? createSecretBox([config.secret, ...config.previousSecrets])
   try {
     if ((await pendingMigrations(database)).length > 0) await migrate(database)
+    await checkSecret({ db, secretBox: box })
   } catch (error) {
     // An open pool would keep the process of somebody who gives up here alive.
     await database.close()
@@ -110,6 +119,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     allowPrivateNetworks: config.webhooks.allowPrivateNetworks,
     allowHttp: config.webhooks.allowHttp,
     userAgent: `Stoa/${version}`,
+    connectionsPerOrigin: config.webhooks.concurrency,
   })
   const ctx: ApplicationsContext = {
     db,
@@ -117,7 +127,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     config,
     clock,
     logger,
-    secretBox: secretBox ?? createSecretBox([config.secret, ...config.previousSecrets]),
+    secretBox: box,
     files: files ?? createDatabaseFiles(db, clock),
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
@@ -156,7 +166,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   router.use(mountOperations({ context: ctx, authenticate: createAuthenticate(ctx), operations }))
   router.use(documentationRouter(ctx, operations, version))
 
-  const workers = [createDispatcher(ctx), createInstallationWorker(ctx)]
+  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx)]
   return {
     router,
     notFound: notFoundHandler(ctx),

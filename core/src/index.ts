@@ -1,7 +1,7 @@
 export { createHost, migrateDatabase, type Host, type HostConfig } from './host.ts'
 export { ConfigSchema as configSchema, type Config, type ConfigInput } from './config.ts'
 export type { Environment, LifecycleEvents } from './context.ts'
-export { DatabaseProblem } from './database/index.ts'
+export { DatabaseProblem, prepareSqliteConnection } from './database/index.ts'
 export { errorCatalogue, StoaError, type ErrorCode, type InvalidField } from './kernel/index.ts'
 export type { Clock, Files, Identity, IdentityPort, Logger, SecretBox, StoredFile } from './kernel/index.ts'
 export type { Operation, Permission } from './http/index.ts'

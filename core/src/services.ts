@@ -2,11 +2,11 @@ import {
   createLocation,
   createOrganization,
   createUser,
+  deleteMembership,
   findUserByEmail,
-  hashPassword,
   listMemberships,
   saveMembership,
-  updateUserPassword,
+  setPassword,
   type Location,
   type Membership,
   type NewLocation,
@@ -24,12 +24,15 @@ import { nowIso } from './kernel/index.ts'
 export interface Services {
   createUser(user: NewUser): Promise<User>
   findUserByEmail(email: string): Promise<User | null>
+  /** Ends every session of the account. */
   setPassword(userId: string, password: string): Promise<void>
   /** Creates an organization with its first owner. Give `id` when it exists on your side. */
   createOrganization(ownerId: string, organization: NewOrganization): Promise<Organization>
   createLocation(organizationId: string, location: NewLocation): Promise<Location>
   /** Adds the membership or changes its role. */
   saveMembership(membership: Membership): Promise<void>
+  /** Takes a person out of an organization; the keys they made there can do nothing any more. */
+  removeMembership(membership: { organizationId: string; userId: string }): Promise<void>
   listMemberships(userId: string): Promise<Membership[]>
   /** The secret is in this answer and nowhere else. Throws `unknown_permission`. */
   createApiKey(key: NewApiKey & { organizationId: string; createdBy: string }): Promise<{ key: ApiKey; secret: string }>
@@ -45,12 +48,17 @@ export function createServices(ctx: AccessContext): Services {
       const user = await findUserByEmail(db, email)
       return user && { id: user.id, email: user.email, name: user.name }
     },
-    setPassword: async (userId, password) => updateUserPassword(db, userId, await hashPassword(password)),
+    setPassword: (userId, password) => setPassword(ctx, userId, password),
     createOrganization: (ownerId, organization) =>
       inTransaction(db, (trx) => createOrganization(ctx, trx, ownerId, organization)),
-    createLocation: (organizationId, location) => createLocation(ctx, db, organizationId, location),
+    createLocation: (organizationId, location) =>
+      inTransaction(db, (trx) => createLocation(ctx, trx, organizationId, location)),
     async saveMembership(membership) {
       await saveMembership(db, membership, nowIso(clock))
+      ctx.signals.emit('credentials-changed')
+    },
+    async removeMembership({ organizationId, userId }) {
+      await deleteMembership(db, organizationId, userId)
       ctx.signals.emit('credentials-changed')
     },
     listMemberships: (userId) => listMemberships(db, userId),

@@ -126,7 +126,9 @@ eachDatabase((database) => {
 
     it('may do what was granted and nothing else', async () => {
       const token = await installationToken()
-      expect(outcome(await world.call('GET', '/locations', { token }))).toEqual([403, 'missing_permission'])
+      const path = `/application-instances/${world.world.application.id}/configuration`
+      const write = await world.call('PUT', path, { token, body: { settings: {} } })
+      expect(outcome(write)).toEqual([403, 'missing_permission'])
       expect(outcome(await world.call('GET', '/members', { token }))).toEqual([403, 'caller_not_allowed'])
     })
 

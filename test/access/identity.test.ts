@@ -135,6 +135,30 @@ eachDatabase((database) => {
     })
   })
 
+  describe('what the embedder says of people', () => {
+    it('counts again when another host was told otherwise meanwhile', async () => {
+      const somebody = await person('member')
+      expect((await get('/users/me', somebody.cookie)).status).toBe(200)
+      await world.services.saveMembership({
+        organizationId: somebody.organizationId,
+        userId: somebody.userId,
+        role: 'owner',
+      })
+      world.advance(1)
+      await get('/users/me', somebody.cookie)
+      const [membership] = await world.services.listMemberships(somebody.userId)
+      expect(membership?.role).toBe('member')
+    })
+
+    it('is not changed through the host: nobody adds people or founds organizations beside it', async () => {
+      const somebody = await person('owner')
+      for (const path of ['/members', '/organizations']) {
+        const { status } = await post(path, somebody.cookie, { name: 'x', email: 'x@stoa.test', role: 'owner' })
+        expect([404, 405]).toContain(status)
+      }
+    })
+  })
+
   describe('a key made by somebody of the embedder’s', () => {
     const make = async (headers: Record<string, string>, permissions = ['locations:*', 'account:show']) => {
       const { status, body } = await post('/api-keys', headers, { name: 'Theirs', permissions })

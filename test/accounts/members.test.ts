@@ -24,15 +24,44 @@ eachDatabase((database) => {
   const outcome = ({ status, body }: Answer) => [status, body?.code] as [number, string | undefined]
 
   describe('people of an organization', () => {
-    it('are added with an account of their own, and can sign in', async () => {
-      const { id, owner } = await world.organization()
-      const { status, body } = await add(owner, 'author', { email: 'Ada@Stoa.Test', password })
+    it('are added with an account of their own', async () => {
+      const { owner } = await world.organization()
+      const { status, body } = await add(owner, 'author', { email: 'Ada@Stoa.Test' })
       expect(status).toBe(201)
       expect(body).toEqual({ id: expect.stringMatching(/^usr_/), email: 'ada@stoa.test', name: 'New', role: 'author' })
-      const signedIn = await world.signIn('ada@stoa.test')
+      expect((await world.signIn('ada@stoa.test', '')).status).toBe(401)
+    })
+
+    it('get their first password from operators only, so that nobody prepares an account for somebody else', async () => {
+      const { id, owner } = await world.organization()
+      expect(outcome(await add(owner, 'member', { email: 'bob@stoa.test', password }))).toEqual([
+        403,
+        'rights_exceeded',
+      ])
+      const operator = await world.member(id, 'operator')
+      const { status, body } = await add(operator, 'author', { email: 'bob@stoa.test', password })
+      expect(status).toBe(201)
+      const signedIn = await world.signIn('bob@stoa.test')
       expect(signedIn.status).toBe(201)
       const me = await world.call('GET', '/users/me', { token: signedIn.body.token as string })
       expect([me.body.user.id, me.body.organizationId]).toEqual([body.id, id])
+    })
+
+    it('are not managed by API keys, which would make themselves people that way', async () => {
+      const { id, owner } = await world.organization()
+      const { secret } = await world.services.createApiKey({
+        organizationId: id,
+        createdBy: owner.id,
+        name: 'People',
+        permissions: ['members:manage'],
+        environment: 'sandbox',
+        expiresTime: null,
+        applicationId: null,
+      })
+      const by = { ...owner, token: secret }
+      for (const answer of [await add(by, 'owner'), await change(by, owner.id, 'member'), await remove(by, owner.id)]) {
+        expect(outcome(answer)).toEqual([403, 'caller_not_allowed'])
+      }
     })
 
     it('are added with the account they have, whose name and password stay', async () => {
@@ -42,11 +71,9 @@ eachDatabase((database) => {
       const { status, body } = await add(second.owner, 'member', {
         email: known.email,
         name: 'Renamed',
-        password: 'another password',
       })
       expect([status, body.id, body.name]).toEqual([201, known.id, expect.stringMatching(/^Person/)])
       expect((await world.signIn(known.email)).status).toBe(201)
-      expect((await world.signIn(known.email, 'another password')).status).toBe(401)
     })
 
     it('are added once', async () => {

@@ -85,9 +85,48 @@ eachDatabase((database) => {
       expect((await world.signIn(owner.email)).status).toBe(201)
     })
 
+    it('counts by address and place, so that a stranger locks nobody out', async () => {
+      const { owner } = await world.organization()
+      const from = (ip: string, given: string) =>
+        world.call('POST', '/sessions', {
+          body: { email: owner.email, password: given },
+          headers: { 'X-Forwarded-For': ip },
+        })
+      world.advance(60)
+      // The test host stands behind no proxy, so what the header says is not believed and all of them come from one place.
+      for (let i = 0; i < 10; i++) await from(`203.0.113.${i}`, 'wrong')
+      expect((await from('203.0.113.99', password)).status).toBe(429)
+      world.advance(60)
+      expect((await from('203.0.113.99', password)).status).toBe(201)
+    })
+
     it('limits an unknown address like a known one', async () => {
       for (let i = 0; i < 10; i++) await world.signIn('unknown@stoa.test')
       expect((await world.signIn('unknown@stoa.test')).status).toBe(429)
+    })
+  })
+
+  describe('a password', () => {
+    it('is changed by who knows it, and ends every session', async () => {
+      const { owner } = await world.organization()
+      const second = (await world.signIn(owner.email)).body.token as string
+      const change = (currentPassword: string, newPassword: string) =>
+        world.call('PUT', '/users/me/password', { token: owner.token, body: { currentPassword, newPassword } })
+      expect((await change('wrong password', 'a new password')).body.code).toBe('invalid_credentials')
+      expect((await change(password, 'short')).status).toBe(422)
+      expect((await change(password, 'a new password')).status).toBe(204)
+      for (const token of [owner.token, second]) {
+        expect((await world.call('GET', '/users/me', { token })).body.code).toBe('revoked_token')
+      }
+      expect((await world.signIn(owner.email)).status).toBe(401)
+      expect((await world.signIn(owner.email, 'a new password')).status).toBe(201)
+    })
+
+    it('that the embedder’s code sets ends every session too', async () => {
+      const { owner } = await world.organization()
+      await world.services.setPassword(owner.id, 'set by the platform')
+      expect((await world.call('GET', '/users/me', { token: owner.token })).body.code).toBe('revoked_token')
+      expect((await world.signIn(owner.email, 'set by the platform')).status).toBe(201)
     })
   })
 

@@ -118,7 +118,7 @@ eachDatabase((database) => {
       expect([two.headers.get('pagination-limit'), two.headers.get('pagination-offset')]).toEqual(['2', '3'])
       const none = await page('limit=0')
       expect([none.body, none.headers.get('pagination-limit')]).toEqual([[], '1'])
-      for (const query of ['limit=1001', 'limit=-1', 'offset=1001', 'limit=a', 'limit=1.5']) {
+      for (const query of ['limit=1001', 'limit=-1', 'offset=100001', 'limit=a', 'limit=1.5']) {
         expect(outcome(await page(query)), query).toEqual([400, 'invalid_request'])
       }
     })
@@ -182,11 +182,53 @@ eachDatabase((database) => {
   })
 
   describe('somebody who belongs nowhere', () => {
-    it('is told so', async () => {
+    it('sees that, can found an organization and sign out, and nothing else', async () => {
       const { token } = await world.stranger()
-      const { status, body } = await world.call('GET', '/users/me', { token })
-      expect([status, body.code]).toEqual([403, 'missing_permission'])
-      expect(body.message).toMatch(/do not belong to an organization/)
+      const me = await world.call('GET', '/users/me', { token })
+      expect([me.status, me.body.organizationId]).toEqual([200, null])
+      const locations = await world.call('GET', '/locations', { token })
+      expect([locations.status, locations.body.code]).toEqual([403, 'missing_permission'])
+      const founded = await world.call('POST', '/organizations', { token, body: { name: 'First' } })
+      expect(founded.status).toBe(201)
+      expect((await world.call('GET', '/users/me', { token })).body.organizationId).toBe(founded.body.id)
+      expect((await world.call('DELETE', '/sessions/current', { token })).status).toBe(204)
+    })
+  })
+
+  describe('an application in one location', () => {
+    it('sees that location alone, and not whom to write to in the organization', async () => {
+      const { publisher, merchantAt, world: demo } = world
+      const [north, south] = demo.locations as [{ id: string }, { id: string }]
+      const applicationId = demo.application.id
+      await merchantAt(north.id).putApplicationInstance({ params: { applicationId } })
+      const { token } = await publisher.getApplicationInstanceByOrganization({
+        params: { id: applicationId, organizationId: north.id },
+      })
+      const get = (path: string) => world.call('GET', path, { token: token! })
+      expect((await get('/locations')).body.map((each: { id: string }) => each.id)).toEqual([north.id])
+      expect((await get(`/locations/${north.id}`)).status).toBe(200)
+      expect((await get(`/locations/${south.id}`)).body.code).toBe('not_found')
+      const organization = await get(`/organizations/${demo.organization.id}`)
+      expect([organization.status, organization.body.email]).toEqual([200, null])
+    })
+  })
+
+  describe('ids that an embedder brings along', () => {
+    it('are shared by organizations and locations, so that a path names one thing', async () => {
+      const owner = await world.stranger()
+      await world.services.createOrganization(owner.id, { id: 'theirs-1', name: 'Theirs' })
+      await world.services.createLocation('theirs-1', { id: 'theirs-2', name: 'Shop' })
+      const taken = { code: 'in_use' }
+      await expect(world.services.createLocation('theirs-1', { id: 'theirs-1', name: 'x' })).rejects.toMatchObject(
+        taken,
+      )
+      await expect(world.services.createOrganization(owner.id, { id: 'theirs-2', name: 'x' })).rejects.toMatchObject(
+        taken,
+      )
+      await expect(world.services.createOrganization(owner.id, { id: 'theirs-1', name: 'x' })).rejects.toMatchObject(
+        taken,
+      )
+      await expect(world.services.createLocation('nobody', { name: 'x' })).rejects.toMatchObject({ code: 'not_found' })
     })
   })
 })

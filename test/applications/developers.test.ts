@@ -183,6 +183,25 @@ eachDatabase((database) => {
       expect((await create({ name: 'Short-lived' })).status).toBe(201)
     })
 
+    it('ends its keys in one statement, however many, and no others', async () => {
+      const { id } = (await create({ name: 'Has many keys' })).body
+      const other = (await create({ name: 'Has a key, too' })).body.id
+      for (const each of [id, id, id, other]) {
+        const body = { name: 'k', permissions: ['applications:*'] }
+        expect((await world.call('POST', `${path}/${each}/api-keys`, world.publisher.token, body)).status).toBe(201)
+      }
+      const updates: string[] = []
+      const watch = ({ sql }: { sql: string }) => {
+        if (/^update .stoa_api_keys. set .revoked_time./.test(sql)) updates.push(sql)
+      }
+      world.db.on('query', watch)
+      await world.call('DELETE', `${path}/${id}`, world.publisher.token)
+      world.db.off('query', watch)
+      const live = await world.db('stoa_api_keys').whereIn('application_id', [id, other]).where({ revoked_time: null })
+      expect(live.map((key) => key.application_id)).toEqual([other])
+      expect(updates).toHaveLength(1)
+    })
+
     it('is refused once somebody has installed it, and loses nothing', async () => {
       const id = await world.application('available')
       await world.call('PUT', `/application-instances/${id}`, world.merchant.token, {})

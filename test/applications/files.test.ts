@@ -71,6 +71,16 @@ eachDatabase((database) => {
       expect(body.code).toBe('body_too_large')
     })
 
+    it('takes no more than an organization may have, and leaves others alone', async () => {
+      const crowded = await openWorld(database, { filesPerOrganization: 2 })
+      await crowded.upload()
+      const { status, body } = await crowded.call('POST', '/files', crowded.publisher.token, demoLogo())
+      expect(status).toBe(409)
+      expect(body).toMatchObject({ code: 'limit_reached', limit: 2 })
+      expect(await crowded.db('stoa_file_contents').select('id')).toHaveLength(2)
+      expect((await crowded.call('POST', '/files', crowded.rival.token, demoLogo())).status).toBe(201)
+    })
+
     it('needs a credential with the right', async () => {
       expect((await world.call('POST', '/files', undefined, demoLogo())).status).toBe(401)
       const member = await world.colleague(world.publisher, 'member')

@@ -61,7 +61,9 @@ eachDatabase((database) => {
         id: publisher.userId,
         organizationId: publisher.organizationId,
       })
-      expect(entries[2].actor).toEqual({
+      expect(entries[2].actor).toEqual({ kind: 'operator', id: null, organizationId: null })
+      expect(JSON.stringify(entries)).not.toContain(operator.userId)
+      expect((await history(id, operator)).body.toReversed()[2].actor).toEqual({
         kind: 'api-key',
         id: operator.userId,
         organizationId: operator.organizationId,
@@ -112,6 +114,27 @@ eachDatabase((database) => {
         expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409, 409, 409])
         expect((await history(id)).body).toHaveLength(2)
       }
+    })
+
+    it('is decided as it was when the reviewer looked', async () => {
+      for (const verb of ['approve', 'reject']) {
+        const id = await world.application('pending-approval')
+        const { updatedTime } = await get(id, world.operator)
+        await patch(id, { tagline: 'Something else altogether' })
+        const stale = await review(id, verb, { reason: 'x', updatedTime })
+        expect(stale.status).toBe(409)
+        expect(stale.body).toMatchObject({ code: 'wrong_state', message: expect.stringMatching(/changed since you/) })
+        const present = await get(id, world.operator)
+        expect(present.status).toBe('pending-approval')
+        expect(stale.body.updatedTime).toBe(present.updatedTime)
+        expect((await review(id, verb, { reason: 'x', updatedTime: present.updatedTime })).status).toBe(200)
+      }
+    })
+
+    it.each(['yesterday', 5, null])('is not decided as it was at %s', async (updatedTime) => {
+      const id = await world.application('pending-approval')
+      const { status, body } = await review(id, 'approve', { updatedTime })
+      expect([status, body.invalidFields[0].field]).toEqual([422, 'updatedTime'])
     })
 
     it('is not submitted incomplete', async () => {
@@ -270,6 +293,25 @@ eachDatabase((database) => {
         data: { ofRevision: true },
       })
       expect((await submit(id, revised)).status).toBe(200)
+    })
+
+    it('is decided about as it was when the reviewer looked', async () => {
+      for (const verb of ['approve', 'reject']) {
+        const id = await world.application('available')
+        const unrevised = await get(id, world.operator)
+        await submit(id, revised)
+        const first = await get(id, world.operator)
+        expect(first.updatedTime > unrevised.updatedTime).toBe(true)
+        await review(id, 'reject')
+        await submit(id, { permissions: ['GetInvoice'] })
+        for (const updatedTime of [unrevised.updatedTime, first.updatedTime, first.revision.submittedTime]) {
+          const stale = await review(id, verb, { reason: 'x', updatedTime })
+          expect(stale.body).toMatchObject({ code: 'wrong_state', message: expect.stringMatching(/changed since you/) })
+        }
+        await patch(id, { tagline: 'Its words may change meanwhile' })
+        const { revision } = await get(id, world.operator)
+        expect((await review(id, verb, { reason: 'x', updatedTime: revision.submittedTime })).status).toBe(200)
+      }
     })
 
     it('is one at a time', async () => {

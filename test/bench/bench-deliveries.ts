@@ -4,13 +4,24 @@ import { Pool } from 'undici'
 import type { Subject } from './bench.ts'
 import { startChild } from './child.ts'
 import { measureLoad, percentile, wait } from './load.ts'
+import type { Arrival } from './receiver.ts'
 import { count, ms, printTable, ratio } from './table.ts'
 
 const backlog = 5000
+const single = 500
+
+/** By the wall clock, which is the receiver's too. */
+interface Charged {
+  chargeId: string
+  sent: number
+  answered: number
+}
 
 /**
  * Goals of a later issue: 3,000 deliveries/s on SQLite and 2,000/s on PostgreSQL; publish to first byte at 100/s p50 < 3 ms and
- * p99 < 20 ms. Events come from charges, so "publish" is the moment the charge was answered, after its commit.
+ * p99 < 20 ms. Events come from charges, whose commit is the publishing, and cannot be seen from here: it lies between the
+ * moment the request was sent and the moment its answer came. So both are measured; an event that arrives before the answer
+ * has a negative time from it.
  */
 export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<void> {
   const { url, world } = host.ready
@@ -40,19 +51,26 @@ export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<v
   const perSecond = backlog / ((performance.now() - started) / 1000)
   await receiver.ask('take')
 
-  const published: number[] = []
-  const latencies: number[] = []
-  for (let n = 0; n < 500; n++) {
+  const charges: Promise<Charged>[] = []
+  for (let n = 0; n < single; n++) {
     const due = performance.now() + 10
-    void charge().then(() => published.push(performance.timeOrigin + performance.now()))
+    charges.push(charge())
     await wait(Math.max(0, (due - performance.now()) / 1000))
   }
-  while ((await receiver.ask<number>('count')) < 500) await wait(0.02)
-  const arrivals = await receiver.ask<{ at: number }[]>('take')
-  // Arrivals and answers are in the same order at 100/s; an event that arrives before its charge was answered counts as 0.
-  published.sort((a, b) => a - b)
-  arrivals.sort((a, b) => a.at - b.at).forEach(({ at }, index) => latencies.push(Math.max(0, at - published[index]!)))
-  latencies.sort((a, b) => a - b)
+  const charged = await Promise.all(charges)
+  while ((await receiver.ask<number>('count')) < single) await wait(0.02)
+  const arrivals = await receiver.ask<Arrival[]>('take')
+  const arrivedAt = new Map(arrivals.map(({ chargeId, at }) => [chargeId, at]))
+  const latencies = (from: 'sent' | 'answered') =>
+    charged
+      .map((each) => {
+        const at = arrivedAt.get(each.chargeId)
+        if (at === undefined) throw new Error(`the event of ${each.chargeId} did not arrive`)
+        return at - each[from]
+      })
+      .sort((a, b) => a - b)
+  const fromSent = latencies('sent')
+  const fromAnswered = latencies('answered')
 
   printTable(
     [
@@ -60,8 +78,11 @@ export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<v
       'of bare undici POSTs',
       'deliveries/s',
       'bare POSTs/s',
-      'publish to first byte at 100/s: p50 ms',
+      'at 100/s, charge sent to first byte of its event: p50 ms',
       'p99 ms',
+      'charge answered to first byte: p50 ms',
+      'p99 ms',
+      'before the answer',
     ],
     [
       [
@@ -69,15 +90,18 @@ export async function benchDeliveries({ host, bare: _bare }: Subject): Promise<v
         ratio(perSecond, bare.perSecond),
         count(perSecond),
         count(bare.perSecond),
-        ms(percentile(latencies, 0.5)),
-        ms(percentile(latencies, 0.99)),
+        ms(percentile(fromSent, 0.5)),
+        ms(percentile(fromSent, 0.99)),
+        ms(percentile(fromAnswered, 0.5)),
+        ms(percentile(fromAnswered, 0.99)),
+        ratio(fromAnswered.filter((each) => each < 0).length, single),
       ],
     ],
   )
   await receiver.stop()
 }
 
-async function chargeAt({ url, world }: Subject['host']['ready']): Promise<() => Promise<void>> {
+async function chargeAt({ url, world }: Subject['host']['ready']): Promise<() => Promise<Charged>> {
   const applicationId = world.application.id
   const merchant = createClient({ baseUrl: url, token: world.organization.apiKey })
   const { id: locationId } = await merchant.createLocation({ body: { name: 'Deliveries' } })
@@ -96,6 +120,7 @@ async function chargeAt({ url, world }: Subject['host']['ready']): Promise<() =>
   })
   const pool = new Pool(url, { connections: 64, pipelining: 1 })
   return async () => {
+    const sent = performance.timeOrigin + performance.now()
     const { statusCode, body } = await pool.request({
       method: 'POST',
       path: '/marketplace/billing/charges',
@@ -110,12 +135,13 @@ async function chargeAt({ url, world }: Subject['host']['ready']): Promise<() =>
         units: 1,
       }),
     })
-    await body.dump()
+    const { chargeId } = (await body.json()) as { chargeId: string }
     if (statusCode !== 201) throw new Error(`the charge was answered with ${statusCode}`)
+    return { chargeId, sent, answered: performance.timeOrigin + performance.now() }
   }
 }
 
-async function inParallel(total: number, workers: number, work: () => Promise<void>): Promise<void> {
+async function inParallel(total: number, workers: number, work: () => Promise<unknown>): Promise<void> {
   let left = total
   await Promise.all(
     Array.from({ length: workers }, async () => {

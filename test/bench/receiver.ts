@@ -1,17 +1,32 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A receiver in its own process: answers 204 and notes when the first byte of each delivery arrived. */
-let arrivals: { id: string; at: number }[] = []
+/** When the first byte of a delivery arrived, by the wall clock, and which charge it tells of. */
+export interface Arrival {
+  at: number
+  chargeId: string | null
+}
+
+/** A receiver in its own process: answers 204, and reads what it got only when it is asked, so as not to slow the sender. */
+let arrivals: { at: number; chunks: Buffer[] }[] = []
 const server = createServer((req, res) => {
-  arrivals.push({ id: String(req.headers['webhook-id']), at: performance.timeOrigin + performance.now() })
-  req.resume().on('end', () => res.writeHead(204).end())
+  const chunks: Buffer[] = []
+  arrivals.push({ at: performance.timeOrigin + performance.now(), chunks })
+  req.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => res.writeHead(204).end())
 })
 server.listen(0, '127.0.0.1', () => {
   process.send!({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
 })
 process.on('message', (message: 'count' | 'take') => {
   if (message === 'count') return process.send!(arrivals.length)
-  process.send!(arrivals)
+  process.send!(
+    arrivals.map(({ at, chunks }): Arrival => ({ at, chargeId: chargeOf(Buffer.concat(chunks).toString()) })),
+  )
   arrivals = []
 })
+
+/** Null for the bodies of the bare measurement, which are no events. */
+function chargeOf(body: string): string | null {
+  if (!body.startsWith('{')) return null
+  return (JSON.parse(body) as { data: { chargeId: string } }).data.chargeId
+}

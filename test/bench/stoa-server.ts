@@ -17,4 +17,4 @@ process.on('message', () => {
   process.send!('started')
 })
 process.send!({ url, world })
-process.on("SIGINT", () => process.exit(0))
+process.on('SIGINT', () => process.exit(0))

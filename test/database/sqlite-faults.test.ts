@@ -1,8 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import knexModule, { type Knex } from 'knex'
-import type BetterSqlite3 from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createHost, type Host } from '@stoa/core'
+import { createHost, prepareSqliteConnection, type Host } from '@stoa/core'
 import { seedDemoWorld, type DemoWorld } from '@stoa/core/testing'
 import { sqliteUrl, type TestDatabase } from '../support/databases.ts'
 import { call, openHost, type OpenedHost } from '../support/host.ts'
@@ -66,10 +65,7 @@ describe('a SQLite file that cannot be written', () => {
       pool: {
         min: 1,
         max: 1,
-        afterCreate(connection: BetterSqlite3.Database, done: () => void) {
-          connection.pragma('synchronous = FULL')
-          done()
-        },
+        afterCreate: prepareSqliteConnection,
       },
     })
     afterAll(() => readonly.destroy())

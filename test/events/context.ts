@@ -32,7 +32,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
   const logger = { debug() {}, info() {}, warn: complain, error: complain }
   const config = parseConfig({
     secret: 'a secret of at least thirty-two characters',
-    mode: 'development',
+    mode: 'test',
     webhooks: { allowPrivateNetworks: true, allowHttp: true, pollMilliseconds: 20, ...options.webhooks },
   })
   return {
@@ -44,7 +44,11 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
     secretBox: createSecretBox([config.secret]),
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
-    outbound: createOutbound({ ...config.webhooks, userAgent: 'Stoa/test' }),
+    outbound: createOutbound({
+      ...config.webhooks,
+      userAgent: 'Stoa/test',
+      connectionsPerOrigin: config.webhooks.concurrency,
+    }),
     eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
     ownsApplication: (_db, organizationId, id) =>
       Promise.resolve(organizationId === publisher && ['app_one', 'app_two'].includes(id)),

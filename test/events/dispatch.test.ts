@@ -31,7 +31,7 @@ eachDatabase((database) => {
     const id = await opened.publish()
     await until(() => receiver.received.length === 1)
 
-    const [{ headers, body }] = receiver.received as [{ headers: Record<string, string>; body: string }]
+    const [{ headers, body }] = receiver.received as [{ url: string; headers: Record<string, string>; body: string }]
     expect(body).toBe(JSON.stringify(chargeEvent().payload))
     expect(new StandardWebhook(secret).verify(body, headers)).toEqual(chargeEvent().payload)
     expect(new SvixWebhook(secret).verify(body, headers)).toEqual(chargeEvent().payload)
@@ -59,7 +59,7 @@ eachDatabase((database) => {
     await until(() => receiver.received.length === 1)
     await settled(opened)
 
-    const [{ headers, body }] = receiver.received as [{ headers: Record<string, string>; body: string }]
+    const [{ headers, body }] = receiver.received as [{ url: string; headers: Record<string, string>; body: string }]
     expect(new StandardWebhook(secret).verify(body, headers)).toMatchObject({ token: `secret token of ${id}` })
     const stored = JSON.stringify(
       [await opened.ctx.db('stoa_events'), await opened.attempts()],

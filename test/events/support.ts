@@ -28,6 +28,8 @@ export function createMovableClock() {
 }
 
 export interface Received {
+  /** The path, as it is in the request. */
+  url: string
   headers: IncomingHttpHeaders
   body: string
 }
@@ -54,7 +56,7 @@ export async function openReceiver(): Promise<Receiver> {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      received.push({ headers: request.headers, body: Buffer.concat(chunks).toString('utf8') })
+      received.push({ url: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString('utf8') })
       answer(response, received.length - 1)
     })
   })

@@ -171,7 +171,7 @@ eachDatabase((database) => {
       await write(one, { apiKey: secret })
       const rows = (await world.db('stoa_installations').where({ application_id: one })) as { secrets: string }[]
       await world.db('stoa_installations').where({ application_id: other }).update({ secrets: rows[0]!.secrets })
-      await expect(read(other)).rejects.toThrow(/another row/)
+      await expect(read(other, await appToken(other))).rejects.toThrow(/another row/)
     })
 
     it('never reach the publisher or the stored event', async () => {

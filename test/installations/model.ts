@@ -41,6 +41,7 @@ export class InstallationModel {
 
   /** Whether the publisher gets a token, and until when it lives. */
   get tokenLife(): number | null {
+    if (!this.isAvailable) return null
     if (this.status === 'enabling' || this.status === 'enabled') return this.now + this.#times.tokenSeconds
     const left = this.status === 'disabling' ? this.#deadline! - this.now : 0
     return left >= 1 ? this.#deadline : null
@@ -62,6 +63,7 @@ export class InstallationModel {
         return 200
       case 'toggleApplication':
         this.isAvailable = !this.isAvailable
+        if (!this.isAvailable) for (const token of this.tokens) token.isRevoked = true
         return null
       case 'deliver':
         return this.#deliver(action.event)

@@ -85,6 +85,26 @@ eachDatabase((database) => {
       expect(answers[0]!.status).toBe(404)
     })
 
+    it('is never that of a location when the id is an organization’s too', async () => {
+      const id = await world.application()
+      const [twin, merchant] = [await world.tenant('Twin'), await world.tenant('Has a location')]
+      const { organizationId } = merchant
+      const [row] = await world.db('stoa_locations').where({ id: await world.location(organizationId) })
+      await world.db('stoa_locations').insert({ ...row, id: twin.organizationId })
+      const at = `/organizations/${organizationId}/locations/${twin.organizationId}/application-instances/${id}`
+      expect((await world.request('PUT', at, { token: merchant.token })).status).toBe(201)
+      expect((await one(id, twin.organizationId)).status).toBe(404)
+      await install(id, twin.token)
+      expect((await one(id, twin.organizationId)).body).toMatchObject({ organizationId: twin.organizationId })
+      expect((await one(id, twin.organizationId)).body).not.toHaveProperty('locationId')
+
+      const body = { locationId: twin.organizationId, companyId: organizationId, reason: 'x' }
+      const path = `/marketplace/app/${id}/installations`
+      const gone = await world.request('DELETE', path, { token: world.publisher.token, body })
+      expect([gone.status, (await world.request('GET', at, { token: merchant.token })).status]).toEqual([200, 404])
+      expect((await one(id, twin.organizationId)).body.status).toBe('enabled')
+    })
+
     it('refuses a credential that may only list', async () => {
       const id = await world.application()
       await install(id)

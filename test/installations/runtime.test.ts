@@ -100,6 +100,33 @@ eachDatabase((database) => {
       expect((await uninstall(id, merchant.token, { companyId: merchant.organizationId })).status).toBe(404)
     })
 
+    it('uninstalls from all of its locations, however many, without reading them all at once', async () => {
+      const { id, merchant } = await spread()
+      const at = { application_id: id, organization_id: merchant.organizationId }
+      const [row] = await world.db('stoa_installations').where({ ...at, location_key: '' })
+      for (let n = 0; n < 99; n++) {
+        const location_id = await world.location(merchant.organizationId)
+        const place = { location_id, location_key: location_id }
+        await world.db('stoa_installations').insert({ ...row, ...place, id: `ins_copy${String(n).padStart(3, '0')}` })
+        await world.db('stoa_installation_steps').insert({
+          ...{ installation_id: `ins_copy${String(n).padStart(3, '0')}`, revision: 0, actor_kind: 'host' },
+          ...{ to_status: 'enabled', time: row.created_time },
+        })
+      }
+      const unbounded: string[] = []
+      const watch = ({ sql }: { sql: string }) => {
+        if (/^select .*"?`?stoa_installations\b.*uninstalled_time/.test(sql) && !sql.includes('limit'))
+          unbounded.push(sql)
+      }
+      world.db.on('query', watch)
+      const gone = await uninstall(id, merchant.token, { companyId: merchant.organizationId })
+      world.db.off('query', watch)
+      expect(gone.status).toBe(200)
+      const rows = await world.db('stoa_installations').where(at)
+      expect([rows.length, rows.filter((each) => each.uninstalled_time === null).length]).toEqual([102, 0])
+      expect(unbounded).toEqual([])
+    })
+
     it('has to say where, and cannot name others', async () => {
       const { id, merchant } = await spread()
       const nowhere = await uninstall(id, merchant.token)

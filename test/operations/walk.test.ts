@@ -15,10 +15,29 @@ const openToAll: Record<string, string> = {
   DownloadFile: 'logos are shown on storefronts, to browsers without a credential',
 }
 
+/** Bodies that are right, so that what is refused is the id and not the body. */
+const bodies: Record<string, object> = {
+  updateOrganization: { name: 'x' },
+  updateLocation: { name: 'x' },
+  updateMember: { role: 'member' },
+  createApplicationApiKey: { name: 'x', permissions: ['applications:show'] },
+  createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
+  updateMeter: { name: 'x' },
+  updateWebhookEndpoint: { description: 'x' },
+  PatchApplication: { tagline: 'x' },
+  updateDeveloperApplication: { description: 'x' },
+  PutApplicationInstanceConfiguration: { settings: {} },
+}
+
+/** Whose tenant is named in the body: another's is a mismatch with the credential, known or not. */
+const namedInBody = new Set(['uninstall-application'])
+
 interface Tenants {
   /** A credential of somebody with every right of their own organization, and nothing of the demo world's. */
   stranger: string
   strangersOrganization: string
+  /** The same person, signed in. */
+  strangersSession: string
   /** A credential that can do nothing. */
   powerless: string
   powerlessOrganization: string
@@ -41,6 +60,7 @@ eachDatabase((database) => {
     opened = await openHost(database)
     tenants = await makeTenants(opened)
     operations = opened.host.operations
+    bodies['uninstall-application'] = { reason: 'x', companyId: opened.world.organization.id }
   }, 120_000)
 
   // Where the path itself names the organization, one's own has to be named to get as far as the refusal in question.
@@ -108,21 +128,29 @@ eachDatabase((database) => {
     for (const operation of guarded()) {
       if (parameters(operation.path).length === 0 || openToAll[operation.id]) continue
       const theirs = tenants.idsOf(operation.path)
-      for (const token of [tenants.stranger, tenants.strangersApplication]) {
-        const unknown = Object.fromEntries(
-          Object.entries(theirs).map(([name, id]) => [name, `${id.slice(0, 4)}${'0'.repeat(32)}`]),
-        )
-        const [real, none] = [
-          await send(operation, fill(operation.path, theirs), token),
-          await send(operation, fill(operation.path, unknown), token),
-        ]
+      const unknown = Object.fromEntries(
+        Object.entries(theirs).map(([name, id]) => [name, `${id.slice(0, 4)}${'0'.repeat(32)}`]),
+      )
+      const statuses: number[] = []
+      for (const token of [tenants.stranger, tenants.strangersSession, tenants.strangersApplication]) {
+        const ask = (ids: Record<string, string>) =>
+          opened.call(operation.method, fill(operation.path, ids), {
+            token,
+            ...(operation.method !== 'GET' && { body: bodies[operation.id] ?? {} }),
+          })
+        const [real, none] = [await ask(theirs), await ask(unknown)]
         expect([operation.id, real.status, shape(real, theirs)]).toEqual([
           operation.id,
           none.status,
           shape(none, unknown),
         ])
         expect(real.status, `${operation.id} let a stranger in`).toBeGreaterThanOrEqual(400)
+        statuses.push(real.status)
       }
+      // Somebody got as far as the id; what only the platform's operators may do, no tenant does.
+      const ofOperators = operation.permission!.roles.every((role) => role === 'operator')
+      if (!ofOperators && !namedInBody.has(operation.id))
+        expect(statuses, `${operation.id} was refused for another reason`).toContain(404)
       walked.push(operation.id)
     }
     expect(walked.length).toBeGreaterThan(25)
@@ -212,7 +240,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     })
     return { secret, organizationId }
   }
-  const stranger = await key('stranger@example.com', ['*', 'api-keys:*', 'members:*'])
+  const stranger = await key('stranger@example.com', ['*', 'api-keys:*', 'application-keys:*', 'members:*'])
+  const password = 'a password of the stranger'
+  await services.setPassword((await services.findUserByEmail('stranger@example.com'))!.id, password)
+  const session = await opened.call('POST', '/sessions', { body: { email: 'stranger@example.com', password } })
   const powerless = await key('powerless@example.com', ['coupons:redeem'])
 
   // The stranger's own application at the stranger's own location, so that there is a token of theirs.
@@ -278,6 +309,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
   return {
     stranger: stranger.secret,
     strangersOrganization: stranger.organizationId,
+    strangersSession: session.body.token as string,
     powerless: powerless.secret,
     powerlessOrganization: powerless.organizationId,
     strangersApplication: token!,

@@ -1,11 +1,12 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { freePort } from '../support/run-stoa.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -86,11 +87,50 @@ describe('the published packages', () => {
     await runIn(project, join(root, 'node_modules/.bin/tsc'), [...options, 'types.ts'])
   })
 
+  it('serve the API, its document and the page that shows it, with everything the page loads', async () => {
+    const url = await serveFrom(project)
+    const get = async (path: string) => {
+      const response = await fetch(url + path)
+      expect([path, response.status]).toEqual([path, 200])
+      return response
+    }
+    await get('/health')
+    const document = (await (await get('/openapi.json')).json()) as { openapi: string; paths: object }
+    expect(document.openapi).toBe('3.1.0')
+    expect(Object.keys(document.paths).length).toBeGreaterThan(20)
+    const page = await (await get('/api/documentation')).text()
+    const loaded = [...page.matchAll(/(?:href|src)="(documentation\/[^"]+)"/g)].map(([, path]) => path!)
+    expect(loaded).toContain('documentation/swagger-ui-bundle.js')
+    for (const path of loaded) expect((await (await get(`/api/${path}`)).text()).length).toBeGreaterThan(0)
+  })
+
   it('give the command stoa', async () => {
     const { version } = await readManifest(join(root, 'apps/server'))
     expect(await runIn(project, 'npx', ['--no-install', 'stoa', '--version'])).toContain(version)
   })
 })
+
+/** `npx stoa serve` in an empty home, until the test is over. */
+async function serveFrom(project: string): Promise<string> {
+  const port = String(await freePort())
+  const child = spawn(join(project, 'node_modules/.bin/stoa'), ['serve'], {
+    cwd: project,
+    env: { ...cleanEnvironment(), STOA_HOME: join(project, 'home'), STOA_LOG: 'warn', PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let output = ''
+  await new Promise<void>((resolve, reject) => {
+    const onData = (data: Buffer) => {
+      output += String(data)
+      if (output.includes('Documentation:')) resolve()
+    }
+    child.stdout.on('data', onData)
+    child.stderr.on('data', onData)
+    child.once('exit', (code) => reject(new Error(`stoa serve ended with ${code}: ${output}`)))
+  })
+  return `http://localhost:${port}`
+}
 
 async function copySources(target: string): Promise<void> {
   for (const file of ['package.json', 'tsconfig.base.json', 'tsconfig.build.json']) {
@@ -152,12 +192,16 @@ async function link(target: string, path: string): Promise<void> {
 
 /** Standard output; when the command fails, an error with all that it printed. */
 async function runIn(cwd: string, command: string, args: string[]): Promise<string> {
-  // Not what vitest set for itself: NODE_OPTIONS and its conditions would reach the sources after all.
-  const { NODE_OPTIONS: _options, NODE_ENV: _env, ...env } = process.env
   try {
-    return (await run(command, args, { cwd, env })).stdout
+    return (await run(command, args, { cwd, env: cleanEnvironment() })).stdout
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string }
     throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`, { cause: error })
   }
+}
+
+/** Not what vitest set for itself: NODE_OPTIONS and its conditions would reach the sources after all. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _options, NODE_ENV: _env, ...env } = process.env
+  return env
 }

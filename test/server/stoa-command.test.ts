@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -41,6 +41,31 @@ describe('stoa serve', () => {
     expect((await call(second.url, 'GET', '/users/me', { token: world.operator.apiKey })).status).toBe(200)
   })
 
+  test('answers the request that was under way when it was told to stop', async () => {
+    const home = await makeHome()
+    const { url, child } = await serveStoa({ STOA_HOME: home })
+    const world = JSON.parse((await runStoa(['seed', '--json'], { STOA_HOME: home })).stdout) as DemoWorld
+    // Hashing the password keeps the request under way for some time.
+    const signIns = Array.from({ length: 5 }, () => call(url, 'POST', '/sessions', { body: world.user }))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    const answers = await Promise.allSettled(signIns)
+    expect(answers.map((each) => each.status === 'fulfilled' && each.value.status)).toEqual(Array(5).fill(201))
+    expect(await ended).toBe(0)
+  })
+
+  test('refuses a database that was sealed under another secret', async () => {
+    const home = await makeHome()
+    await runStoa(['seed', '--json'], { STOA_HOME: home })
+    const { code, stderr } = await runStoa(['serve'], {
+      STOA_HOME: home,
+      STOA_SECRET: 'another secret of thirty-two chars',
+    })
+    expect(code).toBe(1)
+    expect(stderr).toContain('another secret')
+  })
+
   test('says what to do when the port is taken', async () => {
     const server = createServer().listen(0)
     onTestFinished(() => void server.close())
@@ -66,6 +91,8 @@ describe('stoa serve', () => {
     [{ PORT: 'abc' }, 'PORT'],
     [{ STOA_MODE: 'fast' }, 'STOA_MODE'],
     [{ STOA_SECRET: 'short' }, 'secret'],
+    [{ STOA_LOG: 'loud' }, 'STOA_LOG'],
+    [{ STOA_DATABASE: 'mysql://localhost/x' }, 'mysql'],
     [{ STOA_BASE_URL: 'not a url' }, 'baseUrl'],
   ])('refuses %o in a sentence that names it', async (env, name) => {
     const { code, stderr } = await runStoa(['serve'], {
@@ -141,9 +168,10 @@ eachDatabase((database) => {
   })
 
   test('stoa seed without the file of the first run makes new keys for the same world', async () => {
-    const { url: databaseUrl } = await database.create()
+    const env = { STOA_HOME: await makeHome(), STOA_DATABASE: (await database.create()).url }
     const seed = async () => {
-      const { stdout } = await runStoa(['seed', '--json'], { STOA_HOME: await makeHome(), STOA_DATABASE: databaseUrl })
+      const { stdout } = await runStoa(['seed', '--json'], env)
+      await rm(join(env.STOA_HOME, 'demo.json'))
       return JSON.parse(stdout) as DemoWorld
     }
     const first = await seed()
@@ -166,6 +194,30 @@ eachDatabase((database) => {
     const { url } = await serveStoa(env)
     expect((await call(url, 'GET', '/locations', { token })).status).toBe(200)
     expect((await call(url, 'GET', '/applications', { token })).status).toBe(403)
+  })
+
+  test('stoa api-key create --operator makes an organization for the platform, and leaves the person what they are elsewhere', async () => {
+    const env = { STOA_HOME: await makeHome(), STOA_DATABASE: (await database.create()).url }
+    const own = await runStoa(['api-key', 'create', 'Own', 'ops@example.com'], env)
+    const platform = await runStoa(['api-key', 'create', 'Platform', 'ops@example.com', '--operator'], env)
+    const organization = ({ stdout }: { stdout: string }) => /Organization: +(\S+)/.exec(stdout)![1]
+    expect(organization(platform)).not.toBe(organization(own))
+    const { url } = await serveStoa(env)
+    const rights = async ({ stdout }: { stdout: string }) =>
+      (await call(url, 'GET', '/users/me', { token: /Key: +(\S+)/.exec(stdout)![1]! })).body.permissions as string[]
+    expect(await rights(platform)).toContain('applications:review')
+    expect(await rights(own)).not.toContain('applications:review')
+    expect(await rights(own)).toContain('instances:install')
+  })
+
+  test('stoa set-password gives an account a password that works', async () => {
+    const env = { STOA_HOME: await makeHome(), STOA_DATABASE: (await database.create()).url }
+    await runStoa(['api-key', 'create', 'Own', 'ops@example.com'], env)
+    const { stdout } = await runStoa(['set-password', 'ops@example.com'], env)
+    const password = /Password of ops@example.com: (\S+)/.exec(stdout)![1]!
+    const { url } = await serveStoa(env)
+    expect((await call(url, 'POST', '/sessions', { body: { email: 'ops@example.com', password } })).status).toBe(201)
+    expect((await runStoa(['set-password', 'nobody@example.com'], env)).code).toBe(1)
   })
 
   test('stoa api-key create refuses an unknown permission by name', async () => {

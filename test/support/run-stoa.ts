@@ -44,7 +44,7 @@ export async function serveStoa(
   await new Promise<void>((resolve, reject) => {
     child.stdout!.on('data', (data) => {
       output += String(data)
-      if (output.includes('Documentation:')) resolve()
+      if (output.includes('npm run demo')) resolve()
     })
     child.once('exit', (code) => reject(new Error(`stoa serve ended with ${code}: ${output}`)))
   })

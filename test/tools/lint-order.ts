@@ -32,6 +32,7 @@ export const ORDER = [
   'oauth',
   'resources',
   'inspect-database.ts',
+  'check-secret.ts',
   'services.ts',
   'host.ts',
   'index.ts',

@@ -500,6 +500,18 @@ eachDatabase((database) => {
       expect(await world.checkLedger()).toEqual([])
     })
 
+    it('is done once for a charge that cost nothing on a location without a wallet, also at the same moment', async () => {
+      const locationId = await world.location()
+      const token = await world.install(world.appId, locationId)
+      for (let round = 0; round < 5; round++) {
+        const { body } = await world.charge({ locationId, meterId: world.dynamic, units: 0.000001, price: 0.01 }, token)
+        const at = await Promise.all(Array.from({ length: 4 }, () => world.void(body.chargeId, token)))
+        expect(at.map(({ status }) => status)).toEqual(Array(4).fill(200))
+      }
+      expect((await world.get(world.chargesPath, token)).body.pagination.total).toBe(10)
+      expect(await world.checkLedger()).toEqual([])
+    })
+
     it('gives back what was taken, whatever the price is today', async () => {
       const meterId = await world.meter(world.appId, { name: 'P', unit: 'x', priceType: 'fixed', price: 2 })
       const { charge, locationId, token } = await funded(10)
@@ -606,14 +618,35 @@ eachDatabase((database) => {
       ).toEqual(['n4,n3,n2,n1,n0', 5])
     })
 
-    it.each(['skip=-1', 'limit=0', 'limit=1001', 'limit=ten', 'skip=1.5', 'startDate=soon', 'endDate=2026-02-30'])(
-      'refuses %s',
-      async (query) => {
-        const answer = await world.get(`${world.chargesPath}?${query}`)
-        expect(answer).toMatchObject({ status: 422, body: { code: 'validation_failed' } })
-        expect(answer.body.invalidFields[0].field).toBe(query.split('=')[0])
-      },
-    )
+    it.each([
+      'skip=-1',
+      'skip=100001',
+      'limit=0',
+      'limit=1001',
+      'limit=ten',
+      'skip=1.5',
+      'startDate=soon',
+      'endDate=2026-02-30',
+    ])('refuses %s', async (query) => {
+      const answer = await world.get(`${world.chargesPath}?${query}`)
+      expect(answer).toMatchObject({ status: 422, body: { code: 'validation_failed' } })
+      expect(answer.body.invalidFields[0].field).toBe(query.split('=')[0])
+    })
+
+    it('shows a charge and its refund for an eventId, and skips as far as it lets', async () => {
+      const { charge, token } = await funded(100)
+      const { chargeId } = (await charge({ eventId: 'one' })).body
+      await charge({ eventId: 'two' })
+      await world.void(chargeId, token)
+      const { body } = await world.get(`${world.chargesPath}?eventId=one`, token)
+      expect(body.charges.map((each: { transactionType: string }) => each.transactionType)).toEqual([
+        'refund',
+        'charge',
+      ])
+      expect(body.pagination.total).toBe(2)
+      const beyond = await world.get(`${world.chargesPath}?skip=100000`, token)
+      expect([beyond.status, beyond.body.charges, beyond.body.pagination.total]).toEqual([200, [], 3])
+    })
 
     it('refuses a filter that is not text of a database with a clear answer', async () => {
       expect((await world.get(`${world.chargesPath}?eventId=%00`)).status).toBe(400)

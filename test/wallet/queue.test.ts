@@ -65,6 +65,24 @@ eachDatabase((database) => {
     expect(await world.checkLedger()).toEqual([])
   })
 
+  it('is drained when also those are answered that were tried again, and counts them as waiting until then', async () => {
+    const { wallet, charge, booked } = await open({ queueLimit: 4 }, '100')
+    const first = [charge(), charge({ description: undefined }), charge(), charge()]
+    let answered = false
+    for (const each of first) void each.then(() => (answered = true))
+    // Somebody who keeps asking, also between the batch and what comes after it.
+    const intruders = []
+    for (; !answered; await new Promise((resolve) => setImmediate(resolve))) intruders.push(charge())
+    expect(new Set((await Promise.all(intruders)).map(({ status }) => status))).toEqual(new Set([503]))
+    await wallet.drain()
+    expect(await booked()).toBe(3)
+
+    const again = [charge(), charge({ description: undefined }), charge()]
+    await wallet.drain()
+    expect(await booked()).toBe(5)
+    expect((await Promise.all(again)).map(({ status }) => status)).toEqual([201, 500, 201])
+  })
+
   it('answers everything before it is drained', async () => {
     const { wallet, charge, booked } = await open({ batchSize: 3 }, '100')
     const charges = Array.from({ length: 20 }, () => charge())

@@ -19,11 +19,13 @@ export async function createKey(
     throw Object.assign(new Error('--environment must be production or sandbox.'), { code: 'usage' })
   }
   const keyEnvironment = options.environment
+  if (!/^\S+@\S+\.\S+$/.test(email))
+    throw Object.assign(new Error(`"${email}" is not an e-mail address.`), { code: 'usage' })
   await withHost(environment, async ({ services }) => {
     const user =
       (await services.findUserByEmail(email)) ?? (await services.createUser({ email, name: email.split('@')[0]! }))
-    const organizationId = options.organization ?? (await organizationOf(user.id))
-    if (options.operator) await services.saveMembership({ organizationId, userId: user.id, role: 'operator' })
+    const organizationId =
+      options.organization ?? (options.operator ? await platformOf(user.id) : await organizationOf(user.id))
     const { key, secret } = await services.createApiKey({
       organizationId,
       createdBy: user.id,
@@ -42,10 +44,20 @@ export async function createKey(
 
     async function organizationOf(userId: string): Promise<string> {
       const [membership] = await services.listMemberships(userId)
-      return (
-        membership?.organizationId ??
-        (await services.createOrganization(userId, { name: user.name, email: user.email })).id
-      )
+      return membership?.organizationId ?? (await create(userId, user.name))
+    }
+
+    // Operators get an organization of their own: they keep what they are elsewhere.
+    async function platformOf(userId: string): Promise<string> {
+      const present = (await services.listMemberships(userId)).find(({ role }) => role === 'operator')
+      if (present) return present.organizationId
+      const id = await create(userId, 'Platform')
+      await services.saveMembership({ organizationId: id, userId, role: 'operator' })
+      return id
+    }
+
+    async function create(userId: string, name: string): Promise<string> {
+      return (await services.createOrganization(userId, { name, email: user.email })).id
     }
   })
 }

@@ -108,7 +108,7 @@ async function database({ database: url }: Environment): Promise<Finding[]> {
       {
         check: 'database',
         ok: false,
-        text: `${(error as Error).message} Check STOA_DATABASE and that the server runs.`,
+        text: `${(error as Error).message.replace(/\.?$/, '.')} Check STOA_DATABASE and that the server runs.`,
       },
     ]
   }

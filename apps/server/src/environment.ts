@@ -10,6 +10,8 @@ export interface Environment {
   /** A `postgres://` URL or a file path. */
   database: string
   logLevel: string
+  /** How many proxies stand in front: so many hops of X-Forwarded-For are believed. */
+  proxies: number
   options: Omit<HostConfig, 'database' | 'logger'>
 }
 
@@ -27,9 +29,11 @@ export const variables = [
     'development or production. Development lets webhooks go to this machine and over http.',
   ],
   ['STOA_CORS_ORIGINS', '', 'Comma-separated origins of web pages that may call the API; * for any.'],
-  ['STOA_TRUST_PROXY', '', 'Set to 1 behind a proxy that sets X-Forwarded-For.'],
+  ['STOA_TRUST_PROXY', '0', 'How many proxies stand in front and set X-Forwarded-For.'],
   ['STOA_LOG', 'info', 'Level of the log: debug, info, warn, error, silent.'],
 ] as const
+
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent']
 
 export class EnvironmentProblem extends Error {}
 
@@ -41,23 +45,28 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const mode = env.STOA_MODE ?? 'development'
   if (mode !== 'development' && mode !== 'production')
     throw new EnvironmentProblem('STOA_MODE must be development or production.')
+  const logLevel = env.STOA_LOG ?? 'info'
+  if (!logLevels.includes(logLevel)) throw new EnvironmentProblem(`STOA_LOG must be one of ${logLevels.join(', ')}.`)
+  const proxies = Number(env.STOA_TRUST_PROXY ?? 0)
+  if (!Number.isInteger(proxies) || proxies < 0)
+    throw new EnvironmentProblem('STOA_TRUST_PROXY must be a number of proxies.')
   const home = resolve(env.STOA_HOME ?? '.stoa')
   createHome(home)
   return {
     port,
     home,
     database: env.STOA_DATABASE ?? join(home, 'stoa.db'),
-    logLevel: env.STOA_LOG ?? 'info',
+    logLevel,
+    proxies,
     options: {
       secret: env.STOA_SECRET ?? secretIn(home),
-      baseUrl: env.STOA_BASE_URL ?? `http://localhost:${port}`,
+      baseUrl: (env.STOA_BASE_URL ?? `http://localhost:${port}`).replace(/\/+$/, ''),
       name: env.STOA_NAME ?? 'Stoa',
       mode,
       corsOrigins: (env.STOA_CORS_ORIGINS ?? '')
         .split(',')
         .map((each) => each.trim())
         .filter(Boolean),
-      trustProxy: env.STOA_TRUST_PROXY === '1',
       webhooks: mode === 'development' ? { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true } : {},
     },
   }

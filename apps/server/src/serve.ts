@@ -9,7 +9,7 @@ export async function serve(environment: Environment): Promise<void> {
   const { host, logger } = await openHost(environment)
   const app = express()
   app.disable('x-powered-by')
-  app.set('trust proxy', environment.options.trustProxy ?? false)
+  app.set('trust proxy', environment.proxies)
   app.use(host.router, host.notFound)
 
   const server = await listen(app, environment.port).catch(async (error: NodeJS.ErrnoException) => {
@@ -29,18 +29,29 @@ export async function serve(environment: Environment): Promise<void> {
     if (stopping) process.exit(1)
     stopping = true
     logger.info({ signal }, 'stopping')
-    server.close()
-    server.closeIdleConnections()
-    host.stop().then(
-      () => process.exit(0),
-      (err: unknown) => {
-        logger.error({ err }, 'did not stop cleanly')
-        process.exit(1)
-      },
-    )
+    closeServer(server)
+      .then(() => host.stop())
+      .then(
+        () => process.exit(0),
+        (err: unknown) => {
+          logger.error({ err }, 'did not stop cleanly')
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+}
+
+const longestAnswerMilliseconds = 10_000
+
+/** Takes no new requests and waits for those under way: what was committed must also be answered. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(() => server.closeAllConnections(), longestAnswerMilliseconds).unref()
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
 }
 
 function listen(app: express.Express, port: number): Promise<Server> {

@@ -6,6 +6,7 @@ import { examine } from './doctor.ts'
 import { EnvironmentProblem, readEnvironment, variables } from './environment.ts'
 import { seed } from './seed.ts'
 import { serve } from './serve.ts'
+import { setPassword } from './set-password.ts'
 
 const program = new Command('stoa').description('A marketplace app host').version(version).showHelpAfterError()
 program.addHelpText(
@@ -59,6 +60,12 @@ program
   .action((name: string, email: string, options: KeyOptions) =>
     createKey(readEnvironment(process.env), name, email, options),
   )
+
+program
+  .command('set-password')
+  .description('give an account a new password, which is printed, and end its sessions')
+  .argument('<email>', 'whose account')
+  .action((email: string) => setPassword(readEnvironment(process.env), email))
 
 try {
   await program.parseAsync()

@@ -4,7 +4,15 @@ import { findMembership } from '../accounts/index.ts'
 import type { Caller, Role } from '../http/index.ts'
 import { hashToken, invalidField, mintToken, newId, nowIso, StoaError } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
-import { findApiKey, insertApiKey, markApiKeyRevoked, type ApiKey, type ApiKeyOwner } from './store.ts'
+import {
+  findApiKey,
+  findKeyById,
+  insertApiKey,
+  markApiKeyRevoked,
+  markApiKeysRevoked,
+  type ApiKey,
+  type ApiKeyOwner,
+} from './store.ts'
 
 export interface NewApiKey {
   name: string
@@ -31,14 +39,25 @@ export async function createApiKey(
       message: `A key for ${caller.environment} cannot make one for ${input.environment}.`,
     })
   }
-  return saveApiKey(ctx, db, { ...input, organizationId: caller.organizationId, createdBy: caller.userId })
+  // A key's keys end with it at the latest: a leaked one cannot outlive its own end.
+  const parent = caller.kind === 'api-key' ? await findKeyById(db, caller.credentialId) : null
+  const ends = [input.expiresTime && utcOf(input.expiresTime), parent?.expiresTime].filter(
+    (time) => typeof time === 'string',
+  )
+  return saveApiKey(ctx, db, {
+    ...input,
+    expiresTime: ends.sort()[0] ?? null,
+    organizationId: caller.organizationId,
+    createdBy: caller.userId,
+    parentId: parent?.id ?? null,
+  })
 }
 
 /** Makes an API key without a caller, for the command line and for seeding. Throws `unknown_permission`. */
 export async function saveApiKey(
   ctx: AccessContext,
   db: Db,
-  input: NewApiKey & { organizationId: string; createdBy: string | null },
+  input: NewApiKey & { organizationId: string; createdBy: string | null; parentId?: string | null },
 ): Promise<{ key: ApiKey; secret: string }> {
   assertKnown(ctx, input.permissions)
   const expiresTime = input.expiresTime === null ? null : utcOf(input.expiresTime)
@@ -50,6 +69,7 @@ export async function saveApiKey(
     organizationId: input.organizationId,
     applicationId: input.applicationId,
     createdBy: input.createdBy,
+    parentId: input.parentId ?? null,
     name: input.name,
     lastFour: secret.slice(-4),
     permissions: input.permissions,
@@ -81,6 +101,12 @@ export async function revokeApiKey(
   await markApiKeyRevoked(db, id, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
   return (await findApiKey(db, id, owner))!
+}
+
+/** Ends every key of an application, or those of an organization that belong to none. */
+export async function revokeApiKeysOf(ctx: AccessContext, db: Db, owner: ApiKeyOwner): Promise<void> {
+  await markApiKeysRevoked(db, owner, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }
 
 function assertKnown(ctx: AccessContext, names: string[]): void {

@@ -206,9 +206,7 @@ async function callerOfUser(
       : user.memberships.find(({ organizationId }) => organizationId === scope.organizationId)
   if (!membership) {
     if (scope.organizationId !== null) throw new StoaError('not_found')
-    throw new StoaError('missing_permission', {
-      message: 'You do not belong to an organization yet; ask its owner to add you.',
-    })
+    return callerWithoutOrganization(user, environment)
   }
   return {
     kind: 'user',
@@ -218,6 +216,21 @@ async function callerOfUser(
     locationId: await chosenLocation(ctx, scope, membership.organizationId),
     environment: environment ?? 'production',
     permissions: ctx.catalogue.ofRole(membership.role),
+    onlyApplicationId: null,
+    application: null,
+  }
+}
+
+/** Somebody who belongs nowhere yet, or any more, can still see that, sign out, and found an organization. */
+function callerWithoutOrganization(user: SignedIn, environment: Environment | null): Caller {
+  return {
+    kind: 'user',
+    credentialId: user.credentialId,
+    userId: user.userId,
+    organizationId: '',
+    locationId: null,
+    environment: environment ?? 'production',
+    permissions: new Set(['account:show', 'organizations:create']),
     onlyApplicationId: null,
     application: null,
   }

@@ -2,7 +2,7 @@ import type { Environment } from '../context.ts'
 import { afterCommit, type Db } from '../database/index.ts'
 import { hashToken, isoIn, mintToken, nowIso } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
-import { insertInstallationToken, markInstallationTokensRevoked } from './store.ts'
+import { insertInstallationToken, markApplicationTokensRevoked, markInstallationTokensRevoked } from './store.ts'
 
 export interface NewInstallationToken {
   applicationId: string
@@ -34,5 +34,11 @@ export async function mintInstallationToken(
 /** Ends every token of an installation, with the transaction that takes its access away. */
 export async function revokeInstallationTokens(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
   await markInstallationTokensRevoked(db, installationId, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/** Ends every token of an application, wherever it is installed, with the transaction that switches the application off. */
+export async function revokeApplicationTokens(ctx: AccessContext, db: Db, applicationId: string): Promise<void> {
+  await markApplicationTokensRevoked(db, applicationId, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }

@@ -41,7 +41,7 @@ export const CreateApiKeyBody = Strict({
 
 /** A key in its wire shape. */
 export function apiKeyShape(key: ApiKey) {
-  const { organizationId: _organization, createdBy: _creator, ...shown } = key
+  const { organizationId: _organization, createdBy: _creator, parentId: _parent, ...shown } = key
   return { ...shown, prefix: 'stoa_ak_' }
 }
 

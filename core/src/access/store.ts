@@ -7,6 +7,8 @@ export interface ApiKey {
   organizationId: string
   applicationId: string | null
   createdBy: string | null
+  /** The key that made it, which takes it along when it is revoked. */
+  parentId: string | null
   name: string
   lastFour: string
   /** As given: names, aliases and wildcards. */
@@ -24,6 +26,7 @@ export async function insertApiKey(db: Db, key: ApiKey, tokenHash: string): Prom
     organization_id: key.organizationId,
     application_id: key.applicationId,
     created_by: key.createdBy,
+    parent_id: key.parentId,
     name: key.name,
     token_hash: tokenHash,
     last_four: key.lastFour,
@@ -38,6 +41,12 @@ export async function insertApiKey(db: Db, key: ApiKey, tokenHash: string): Prom
 
 export async function findApiKeyByHash(db: Db, tokenHash: string): Promise<ApiKey | null> {
   const row = await db('stoa_api_keys').where({ token_hash: tokenHash }).first<Row | undefined>()
+  return row ? mapApiKey(row) : null
+}
+
+/** Whoever owns it: for a credential that was verified already. */
+export async function findKeyById(db: Db, id: string): Promise<ApiKey | null> {
+  const row = await db('stoa_api_keys').where({ id }).first<Row | undefined>()
   return row ? mapApiKey(row) : null
 }
 
@@ -58,8 +67,17 @@ export async function listApiKeys(db: Db, owner: ApiKeyOwner, page: Page): Promi
   return { items: rows.map(mapApiKey), total: Number(count) }
 }
 
+/** Revokes a key and every key that was made with it. */
 export async function markApiKeyRevoked(db: Db, id: string, now: string): Promise<void> {
-  await db('stoa_api_keys').where({ id, revoked_time: null }).update({ revoked_time: now })
+  for (let ids = [id]; ids.length > 0;) {
+    await db('stoa_api_keys').whereIn('id', ids).where({ revoked_time: null }).update({ revoked_time: now })
+    ids = ((await db('stoa_api_keys').whereIn('parent_id', ids).select('id')) as { id: string }[]).map((row) => row.id)
+  }
+}
+
+/** All keys of an owner at once, however many there are. */
+export async function markApiKeysRevoked(db: Db, owner: ApiKeyOwner, now: string): Promise<void> {
+  await ownedKeys(db, owner).where({ revoked_time: null }).update({ revoked_time: now })
 }
 
 export async function markApiKeyUsed(db: Db, id: string, now: string): Promise<void> {
@@ -76,6 +94,7 @@ function mapApiKey(row: Row): ApiKey {
     organizationId: text(row.organization_id),
     applicationId: maybeText(row.application_id),
     createdBy: maybeText(row.created_by),
+    parentId: maybeText(row.parent_id),
     name: text(row.name),
     lastFour: text(row.last_four),
     permissions: json<string[]>(row.permissions),
@@ -137,6 +156,12 @@ export async function findInstallationToken(db: Db, tokenHash: string): Promise<
 export async function markInstallationTokensRevoked(db: Db, installationId: string, now: string): Promise<void> {
   await db('stoa_installation_tokens')
     .where({ installation_id: installationId, revoked_time: null })
+    .update({ revoked_time: now })
+}
+
+export async function markApplicationTokensRevoked(db: Db, applicationId: string, now: string): Promise<void> {
+  await db('stoa_installation_tokens')
+    .where({ application_id: applicationId, revoked_time: null })
     .update({ revoked_time: now })
 }
 

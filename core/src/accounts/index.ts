@@ -3,16 +3,18 @@ export {
   createOrganization,
   createUser,
   locationOf,
+  setPassword,
   type AccountsContext,
   type NewLocation,
   type NewOrganization,
   type NewUser,
 } from './accounts.ts'
 export { accountsOperations } from './operations.ts'
-export { hashPassword } from './passwords.ts'
 export { createSessions, isSessionToken, type Session, type Sessions } from './sessions.ts'
 export {
   findLocation,
+  deleteEndedSessions,
+  deleteMembership,
   findMembership,
   findOrganization,
   findUser,
@@ -22,7 +24,6 @@ export {
   replaceMemberships,
   saveMembership,
   saveUser,
-  updateUserPassword,
   type Location,
   type Membership,
   type Organization,

@@ -1,10 +1,20 @@
-import { defineOperation, pagedReply, PageQuery, permission, reply, roles, type Operation } from '../http/index.ts'
+import {
+  defineOperation,
+  pagedReply,
+  PageQuery,
+  permission,
+  reply,
+  roles,
+  type Caller,
+  type Operation,
+} from '../http/index.ts'
 import { Id, Nullable, OneOf, Strict, StoaError, Time, Type } from '../kernel/index.ts'
 import {
   addMember,
   changeLocation,
   changeMemberRole,
   changeOrganization,
+  changePassword,
   createLocation,
   createOrganization,
   locationOf,
@@ -59,7 +69,7 @@ const Location = Type.Object({
   createdTime: Time(),
   updatedTime: Time(),
 })
-const Name = Type.String({ minLength: 1, maxLength: 200 })
+const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '\\S' })
 const Email = Type.String({ format: 'email', maxLength: 254 })
 const Password = Type.String({ minLength: 10, maxLength: 200 })
 const OrganizationBody = { name: Name, email: Type.Optional(Nullable(Email)) }
@@ -69,7 +79,20 @@ const page = Type.Object(PageQuery)
 const surface = 'platform'
 const tag = 'Accounts'
 
+/**
+ * Not served beside the embedder's own sign-in: who the people are and where they belong is theirs to say then. Signing in to
+ * an account of the host's own stays possible, for its operators.
+ */
+const ofOwnAccounts = new Set(['createOrganization', 'addMember', 'updateMember', 'removeMember'])
+
 export function accountsOperations(ctx: AccountsContext): Operation[] {
+  return allOperations(ctx).filter(({ id }) => ctx.identity === null || !ofOwnAccounts.has(id))
+}
+
+/** Whether the caller is an application that was installed in one location, not in the organization. */
+const isInOneLocation = (caller: Caller) => caller.kind === 'application' && caller.locationId !== null
+
+function allOperations(ctx: AccountsContext): Operation[] {
   return [
     defineOperation({
       id: 'signIn',
@@ -85,7 +108,7 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       errors: ['invalid_credentials', 'rate_limited'],
       // A password takes a while to check, and SQLite has one connection.
       transaction: false,
-      handler: ({ body, db }) => signIn(ctx, db, body),
+      handler: ({ body, db, ip }) => signIn(ctx, db, body, ip),
     }),
     defineOperation({
       id: 'signOut',
@@ -103,6 +126,25 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       },
     }),
     defineOperation({
+      id: 'changePassword',
+      method: 'PUT',
+      path: '/users/me/password',
+      surface,
+      tag,
+      summary: 'Change one’s password',
+      description: 'Ends every session of the account, this one too.',
+      permission: readAccount,
+      callers: ['user'],
+      body: Strict({ currentPassword: Type.String({ maxLength: 200 }), newPassword: Password }),
+      responses: { 204: null },
+      errors: ['invalid_credentials', 'rate_limited'],
+      transaction: false,
+      handler: async ({ caller, body }) => {
+        await changePassword(ctx, caller.userId!, body)
+        return undefined
+      },
+    }),
+    defineOperation({
       id: 'getMe',
       method: 'GET',
       path: '/users/me',
@@ -111,11 +153,15 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       summary: 'See who is signed in, and where they belong',
       permission: readAccount,
       responses: {
-        200: Type.Object({ user: Nullable(User), organizationId: Id(), permissions: Type.Array(Type.String()) }),
+        200: Type.Object({
+          user: Nullable(User),
+          organizationId: Nullable(Id('Null for somebody who belongs nowhere yet.')),
+          permissions: Type.Array(Type.String()),
+        }),
       },
       handler: async ({ caller, db }) => ({
         user: caller.userId === null ? null : await findUser(db, caller.userId),
-        organizationId: caller.organizationId,
+        organizationId: caller.organizationId || null,
         permissions: [...caller.permissions].sort(),
       }),
     }),
@@ -164,7 +210,9 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       responses: { 200: Organization },
       handler: async ({ params, caller, db }) => {
         if (params.id !== caller.organizationId) throw new StoaError('not_found')
-        return (await findOrganization(db, params.id))!
+        const organization = (await findOrganization(db, params.id))!
+        // An application in one location does not learn whom to write to in the organization.
+        return isInOneLocation(caller) ? { ...organization, email: null } : organization
       },
     }),
     defineOperation({
@@ -196,8 +244,10 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       callers: ['user', 'api-key', 'application'],
       query: page,
       responses: { 200: Type.Array(Location) },
-      handler: async ({ caller, db, query }) =>
-        pagedReply(await listLocations(db, caller.organizationId, query), query),
+      handler: async ({ caller, db, query }) => {
+        const only = isInOneLocation(caller) ? caller.locationId : null
+        return pagedReply(await listLocations(db, caller.organizationId, only, query), query)
+      },
     }),
     defineOperation({
       id: 'createLocation',
@@ -227,7 +277,10 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       callers: ['user', 'api-key', 'application'],
       params: byId,
       responses: { 200: Location },
-      handler: ({ params, caller, db }) => locationOf(db, caller.organizationId, params.id),
+      handler: ({ params, caller, db }) => {
+        if (isInOneLocation(caller) && params.id !== caller.locationId) throw new StoaError('not_found')
+        return locationOf(db, caller.organizationId, params.id)
+      },
     }),
     defineOperation({
       id: 'updateLocation',
@@ -264,8 +317,10 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       surface,
       tag,
       summary: 'Add a person to the organization',
-      description: 'Creates the account when the e-mail address is new; `password` is then their first one.',
+      description: 'Creates the account when the e-mail address is new. Operators may give it its first password.',
       permission: manageMembers,
+      // Not for keys: whoever can add people could become whatever the key is not.
+      callers: ['user'],
       body: Strict({ email: Email, name: Name, role: OneOf(roles), password: Type.Optional(Password) }),
       responses: { 201: Member },
       errors: ['email_taken', 'rights_exceeded'],
@@ -281,6 +336,8 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       tag,
       summary: 'Change a person’s role',
       permission: manageMembers,
+      // Not for keys: whoever can add people could become whatever the key is not.
+      callers: ['user'],
       params: byId,
       body: Strict({ role: OneOf(roles) }),
       responses: { 204: null },
@@ -299,6 +356,8 @@ export function accountsOperations(ctx: AccountsContext): Operation[] {
       tag,
       summary: 'Remove a person from the organization',
       permission: manageMembers,
+      // Not for keys: whoever can add people could become whatever the key is not.
+      callers: ['user'],
       params: byId,
       responses: { 204: null },
       errors: ['rights_exceeded', 'last_owner'],

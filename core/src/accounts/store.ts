@@ -63,6 +63,16 @@ export async function saveUser(db: Db, user: User, now: string): Promise<void> {
     .merge(['email', 'name'])
 }
 
+/** Ends every session of a user. */
+export async function revokeSessionsOf(db: Db, userId: string, now: string): Promise<void> {
+  await db('stoa_sessions').where({ user_id: userId, revoked_time: null }).update({ revoked_time: now })
+}
+
+/** Sessions that ended some time ago say nothing any more. */
+export async function deleteEndedSessions(db: Db, before: string): Promise<void> {
+  await db('stoa_sessions').where('expires_time', '<', before).delete()
+}
+
 export async function updateUserPassword(db: Db, id: string, passwordHash: string): Promise<void> {
   await db('stoa_users').where({ id }).update({ password_hash: passwordHash })
 }
@@ -107,15 +117,16 @@ export async function findLocation(db: Db, id: string): Promise<Location | null>
   return row ? mapLocation(row) : null
 }
 
-export async function listLocations(db: Db, organizationId: string, page: Page): Promise<Paged<Location>> {
-  const [{ count } = { count: 0 }] = (await db('stoa_locations')
-    .where({ organization_id: organizationId })
-    .count({ count: '*' })) as Row[]
-  const rows = (await db('stoa_locations')
-    .where({ organization_id: organizationId })
-    .orderBy('id')
-    .limit(page.limit)
-    .offset(page.offset)) as Row[]
+/** The organization's locations, or of them only the one with this id. */
+export async function listLocations(
+  db: Db,
+  organizationId: string,
+  only: string | null,
+  page: Page,
+): Promise<Paged<Location>> {
+  const all = () => db('stoa_locations').where({ organization_id: organizationId, ...(only !== null && { id: only }) })
+  const [{ count } = { count: 0 }] = (await all().count({ count: '*' })) as Row[]
+  const rows = (await all().orderBy('id').limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapLocation), total: Number(count) }
 }
 

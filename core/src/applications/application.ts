@@ -53,6 +53,14 @@ export interface Application extends CoreMembers, CosmeticMembers {
   updatedTime: string
 }
 
+/**
+ * Whether its publisher switched the client off, or an operator took the listing out of the store. Then its installations
+ * stay as they are, and none of them has or gets a token until it is switched on again.
+ */
+export function isSwitchedOff({ status, clientStatus }: Pick<Application, 'status' | 'clientStatus'>): boolean {
+  return status === 'disabled' || clientStatus === 'DISABLED'
+}
+
 export interface Revision {
   changes: Partial<CoreMembers>
   submittedTime: string
@@ -73,6 +81,21 @@ export const applicationActions = [
 ] as const
 export type ApplicationAction = (typeof applicationActions)[number]
 
+/** Who took a step. */
+export interface Actor {
+  kind: CallerKind
+  /** The person, or the credential when no person stands behind it. */
+  id: string
+  organizationId: string
+}
+
+/** The platform's own people, to a publisher: which of them it was is no business of the publisher's. */
+export interface SomeOperator {
+  kind: 'operator'
+  id: null
+  organizationId: null
+}
+
 /** One line of an application's history; never changed or removed. */
 export interface ApplicationHistoryEntry {
   id: string
@@ -80,6 +103,6 @@ export interface ApplicationHistoryEntry {
   from: ApplicationStatus | null
   to: ApplicationStatus
   reason: string | null
-  actor: { kind: CallerKind; id: string; organizationId: string }
+  actor: Actor
   time: string
 }

@@ -1,4 +1,4 @@
-import { createApiKey, listApiKeys, revokeApiKey } from '../access/index.ts'
+import { createApiKey, revokeApiKeysOf } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { hashToken, mintToken, nowIso, StoaError } from '../kernel/index.ts'
@@ -33,17 +33,10 @@ export async function deleteApplication(ctx: ApplicationsContext, db: Db, caller
     const message = 'The application has been installed, so that it cannot be deleted; ask the operator to disable it.'
     throw new StoaError('in_use', { message, details: { installations } })
   }
-  const owner = { organizationId: application.publisherId, applicationId: id }
-  for (let offset = 0, rest = true; rest; offset += keysAtOnce) {
-    const { items, total } = await listApiKeys(db, owner, { limit: keysAtOnce, offset })
-    for (const key of items) await revokeApiKey(ctx, db, { id: key.id, ...owner })
-    rest = offset + items.length < total && items.length > 0
-  }
+  await revokeApiKeysOf(ctx, db, { organizationId: application.publisherId, applicationId: id })
   if (!(await markDeleted(db, id, nowIso(ctx.clock)))) throw new StoaError('not_found')
   await recordStep(ctx, db, caller, application, { action: 'deleted', from: application.status, reason: null })
 }
-
-const keysAtOnce = 1000
 
 /** Makes an API key that acts for this application alone. */
 export async function createApplicationKey(

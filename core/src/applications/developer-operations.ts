@@ -84,7 +84,7 @@ export function developerOperations(ctx: ApplicationsContext): Operation[] {
       path: `${path}/:id`,
       summary: 'Change an application',
       description:
-        'redirectUri is reviewed: it changes here in a draft and after a rejection; of an approved application it is submitted with POST /applications/{id}/submit.',
+        'redirectUri is reviewed: it changes here in a draft and after a rejection; of an approved application it is submitted with POST /applications/{id}/submit. `status: DISABLED` is the off switch: the tokens of all installations end at once, and none are given until it is ACTIVE again.',
       permission: may.updateApplicationPermission,
       params: ById,
       body: UpdateDeveloperApplicationBody,

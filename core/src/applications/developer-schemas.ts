@@ -24,7 +24,10 @@ export const DeveloperApplicationShape = Type.Object({
   description: Nullable(Type.String()),
   website: Nullable(Type.String()),
   redirectUri: Nullable(Type.String()),
-  status: OneOf(clientStatuses, { description: 'Of the client. A disabled one cannot authenticate.' }),
+  status: OneOf(clientStatuses, {
+    description:
+      'Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again.',
+  }),
   listingStatus: OneOf(applicationStatuses, { description: 'Of the listing in the store.' }),
   clientId: Type.String(),
   rateLimit: RateLimit,

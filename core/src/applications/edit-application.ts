@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { revokeApplicationTokens } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
@@ -17,6 +18,7 @@ import { findApplication, updateApplication } from './store.ts'
  * approval, and of an approved listing (available, disabled) they are never changed here but refused with `wrong_state`:
  * they go to `POST /applications/{id}/submit`, which keeps them as a revision until a reviewer approves it, while the
  * approved listing stays in the store as it is. What is sent unchanged is no change. A refused edit changes nothing.
+ * Switching the client off ends the tokens of all installations in the same transaction.
  */
 export async function editApplication(
   ctx: ApplicationsContext,
@@ -32,9 +34,10 @@ export async function editApplication(
   await checkChanges(ctx, db, caller, changes)
   if (changes.name !== undefined) await assertNameFree(db, application.publisherId, changes.name, id)
   const updated = await refusingTakenName(() =>
-    updateApplication(db, application, changes, { updatedTime: nowIso(ctx.clock) }),
+    updateApplication(db, application, changes, { updatedTime: nextTime(ctx, application) }),
   )
   if (!updated) throw await overtaken(db, id)
+  if (changes.clientStatus === 'DISABLED') await revokeApplicationTokens(ctx, db, id)
   return (await findApplication(db, id))!
 }
 
@@ -61,6 +64,15 @@ function assertEditable(application: Application, core: string[]): void {
       ? `The application is pending-approval: ${members} cannot change until the review is over.`
       : `The application is ${status}: ${members} were reviewed. Send the new values to POST /applications/${application.id}/submit; the listing stays as it is until they are approved.`
   throw new StoaError('wrong_state', { message, details: { state: status, frozen: core } })
+}
+
+/**
+ * The time of a change: now, and always later than the one before, so that `updatedTime` tells versions apart even when two
+ * changes come in the same millisecond.
+ */
+export function nextTime(ctx: ApplicationsContext, { updatedTime }: Application): string {
+  const now = nowIso(ctx.clock)
+  return now > updatedTime ? now : new Date(Date.parse(updatedTime) + 1).toISOString()
 }
 
 /** Somebody else changed the application between reading and writing. Says its present state. */

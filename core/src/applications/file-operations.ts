@@ -22,7 +22,7 @@ export function fileOperations(ctx: ApplicationsContext): Operation[] {
       // The Files port has a connection of its own, for which SQLite would wait until this transaction is over.
       transaction: false,
       responses: { 201: FileShape },
-      errors: ['invalid_file', 'body_too_large'],
+      errors: ['limit_reached', 'invalid_file', 'body_too_large'],
       handler: async ({ caller, db, body }) => {
         const file = await uploadImage(ctx, db, caller, body as unknown as Buffer)
         return reply(201, fileShape(ctx, file), { Location: `${ctx.config.baseUrl}/files/${file.id}` })

@@ -33,6 +33,11 @@ export async function insertFile(db: Db, file: FileRecord): Promise<void> {
   })
 }
 
+export async function countFiles(db: Db, organizationId: string): Promise<number> {
+  const counted = (await db(table).where({ organization_id: organizationId }).count({ total: '*' }).first()) as Row
+  return integer(counted['total'])
+}
+
 export async function findFile(db: Db, id: string): Promise<FileRecord | null> {
   const row = (await db(table).where({ id }).first()) as Row | undefined
   if (!row) return null

@@ -3,11 +3,11 @@ import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { newId, nowIso, StoaError, type Static } from '../kernel/index.ts'
 import type { ApplicationsContext } from './context.ts'
-import { findFile, insertFile, type FileRecord } from './file-store.ts'
+import { countFiles, findFile, insertFile, type FileRecord } from './file-store.ts'
 import type { FileShape } from './schemas.ts'
 import { imageTypes, sniffImage } from './sniff-image.ts'
 
-/** Keeps an image for the caller's organization. Throws `invalid_file` for what is not a usable image. */
+/** Keeps an image for the caller's organization. Throws `invalid_file` for what is not a usable image, `limit_reached`. */
 export async function uploadImage(
   ctx: ApplicationsContext,
   db: Db,
@@ -20,6 +20,12 @@ export async function uploadImage(
       message: `The file ${image}.`,
       invalidFields: [{ field: 'body', message: image }],
     })
+  }
+  // Those that come at the same moment may get past this together: it keeps a disk from filling, to the file it need not be.
+  const most = ctx.config.filesPerOrganization
+  if ((await countFiles(db, caller.organizationId)) >= most) {
+    const message = `An organization can keep ${most} files and this one does; use one of those that were uploaded before.`
+    throw new StoaError('limit_reached', { message, details: { limit: most } })
   }
   const file: FileRecord = {
     id: newId('file'),

@@ -1,5 +1,6 @@
 export {
   applicationStatuses,
+  isSwitchedOff,
   type Application,
   type ApplicationAction,
   type ApplicationHistoryEntry,
@@ -26,6 +27,7 @@ export {
 export {
   applyUpdate,
   createSettingsCompiler,
+  keepsSecrets,
   maskSecrets,
   mergeSecrets,
   splitSecrets,
@@ -37,5 +39,5 @@ export {
   type SettingsProblem,
 } from './settings-schema/index.ts'
 export { ApplicationShape, type ApplicationWire } from './schemas.ts'
-export { findApplication, findApplications, isClientSecret, ownsApplication } from './store.ts'
+export { findApplication, findApplications, isClientSecret, ownsApplication, shareApplication } from './store.ts'
 export { applicationShape, isOwner, isReviewer } from './wire.ts'

@@ -1,13 +1,14 @@
+import { revokeApplicationTokens } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
-import { nowIso, StoaError } from '../kernel/index.ts'
+import { StoaError } from '../kernel/index.ts'
 import type { Application, ApplicationAction, ApplicationChanges, ApplicationStatus, Revision } from './application.ts'
 import { checkChanges, checkText, normaliseInput, type ApplicationInput } from './check-application.ts'
 import type { ApplicationsContext } from './context.ts'
-import { changesOf, coreChangesOf, editApplication, overtaken } from './edit-application.ts'
+import { changesOf, coreChangesOf, editApplication, nextTime, overtaken } from './edit-application.ts'
 import { managedApplication, ownedApplication } from './find-application.ts'
 import { recordStep } from './record-step.ts'
-import { findApplication, updateApplication } from './store.ts'
+import { findApplication, lockApplication, updateApplication } from './store.ts'
 
 /**
  * Submits for review. A draft or a rejected listing, with the core members of `input` as a last edit, becomes
@@ -38,7 +39,7 @@ export async function submitApplication(
       if (Object.keys(changes).length === 0)
         throw wrongState(application, 'and the request changes nothing that is reviewed')
       await checkChanges(ctx, db, caller, changes)
-      const revision = { changes, submittedTime: nowIso(ctx.clock) }
+      const revision = { changes, submittedTime: nextTime(ctx, application) }
       return takeStep(ctx, db, caller, application, {
         action: 'submitted',
         to: application.status,
@@ -49,40 +50,53 @@ export async function submitApplication(
   }
 }
 
-/** Approves what waits: a listing, or the revision of an approved one, whose members then take effect. For reviewers. */
+/** What a reviewer decides, and which version of the application they looked at. */
+export interface Decision<Reason extends string | undefined = string | undefined> {
+  reason?: Reason
+  /** `updatedTime` of the application as it was read or, for a revision, its `submittedTime`. */
+  updatedTime?: string | undefined
+}
+
+/**
+ * Approves what waits: a listing, or the revision of an approved one, whose members then take effect. For reviewers.
+ * Throws `wrong_state` when nothing waits, or when it changed since the version that the decision names.
+ */
 export async function approveApplication(
   ctx: ApplicationsContext,
   db: Db,
   caller: Caller,
   id: string,
-  reason: string | undefined,
+  { reason, updatedTime }: Decision,
 ): Promise<Application> {
-  const application = await managedApplication(db, caller, id)
+  const application = await waitingApplication(ctx, db, caller, id, updatedTime)
   const step = { action: 'approved', reason: reasonOf(reason) } as const
   if (application.status === 'pending-approval')
     return takeStep(ctx, db, caller, application, { ...step, to: 'available' })
-  if (!application.revision) throw wrongState(application, 'and nothing waits for review')
+  if (!application.revision) throw nothingWaits(application)
   const { changes } = application.revision
   return takeStep(ctx, db, caller, application, { ...step, to: application.status, changes, revision: null })
 }
 
-/** Refuses what waits: a listing becomes `rejected`, a revision is dropped and the approved listing stays. For reviewers. */
+/**
+ * Refuses what waits: a listing becomes `rejected`, a revision is dropped and the approved listing stays. For reviewers.
+ * Throws as approveApplication.
+ */
 export async function rejectApplication(
   ctx: ApplicationsContext,
   db: Db,
   caller: Caller,
   id: string,
-  reason: string,
+  { reason, updatedTime }: Decision<string>,
 ): Promise<Application> {
-  const application = await managedApplication(db, caller, id)
+  const application = await waitingApplication(ctx, db, caller, id, updatedTime)
   const step = { action: 'rejected', reason: reasonOf(reason) } as const
   if (application.status === 'pending-approval')
     return takeStep(ctx, db, caller, application, { ...step, to: 'rejected' })
-  if (!application.revision) throw wrongState(application, 'and nothing waits for review')
+  if (!application.revision) throw nothingWaits(application)
   return takeStep(ctx, db, caller, application, { ...step, to: application.status, revision: null })
 }
 
-/** Takes an available application out of the store. For reviewers. */
+/** Takes an available application out of the store, and ends the tokens of all installations. For reviewers. */
 export async function disableApplication(
   ctx: ApplicationsContext,
   db: Db,
@@ -95,7 +109,7 @@ export async function disableApplication(
   return takeStep(ctx, db, caller, application, { action: 'disabled', to: 'disabled', reason: reasonOf(reason) })
 }
 
-/** Puts a disabled application back into the store. For reviewers. */
+/** Puts a disabled application back into the store; its installations get tokens again. For reviewers. */
 export async function enableApplication(
   ctx: ApplicationsContext,
   db: Db,
@@ -106,6 +120,32 @@ export async function enableApplication(
   const application = await managedApplication(db, caller, id)
   if (application.status !== 'disabled') throw wrongState(application, 'and only a disabled one can be enabled')
   return takeStep(ctx, db, caller, application, { action: 'enabled', to: 'available', reason: reasonOf(reason) })
+}
+
+/** The application to decide on, locked, so that it stays what the decision was made about. */
+async function waitingApplication(
+  ctx: ApplicationsContext,
+  db: Db,
+  caller: Caller,
+  id: string,
+  updatedTime: string | undefined,
+): Promise<Application> {
+  await lockApplication(db, id, ctx.dialect.rowLocks)
+  const application = await managedApplication(db, caller, id)
+  if (updatedTime === undefined) return application
+  const isWaiting = application.status === 'pending-approval'
+  if (!isWaiting && !application.revision) throw nothingWaits(application)
+  // A revision is frozen while it waits, so a cosmetic change of its listing is no change of what is decided about.
+  const versions = [application.updatedTime, ...(isWaiting ? [] : [application.revision!.submittedTime])]
+  if (versions.some((version) => Date.parse(version) === Date.parse(updatedTime))) return application
+  throw new StoaError('wrong_state', {
+    message: 'The application has changed since you looked; read it again.',
+    details: { state: application.status, updatedTime: application.updatedTime },
+  })
+}
+
+function nothingWaits(application: Application): StoaError {
+  return wrongState(application, 'and nothing waits for review')
 }
 
 interface Step {
@@ -126,8 +166,10 @@ async function takeStep(
 ): Promise<Application> {
   const statusReason =
     to === judged.status ? judged.statusReason : to === 'rejected' || to === 'disabled' ? reason : null
-  const set = { updatedTime: nowIso(ctx.clock), status: to, statusReason, ...(revision !== undefined && { revision }) }
+  const updatedTime = revision?.submittedTime ?? nextTime(ctx, judged)
+  const set = { updatedTime, status: to, statusReason, ...(revision !== undefined && { revision }) }
   if (!(await updateApplication(db, judged, changes, set))) throw await overtaken(db, judged.id)
+  if (to === 'disabled' && judged.status !== 'disabled') await revokeApplicationTokens(ctx, db, judged.id)
   const application = (await findApplication(db, judged.id))!
   await recordStep(ctx, db, caller, application, { action, from: judged.status, reason })
   return application

@@ -3,8 +3,14 @@ import { defineOperation, type Caller, type Operation } from '../http/index.ts'
 import type { Application } from './application.ts'
 import type { ApplicationsContext } from './context.ts'
 import { reviewApplications } from './permissions.ts'
-import { approveApplication, disableApplication, enableApplication, rejectApplication } from './review-application.ts'
-import { ApplicationShape, ById, OptionalReasonBody, ReasonBody } from './schemas.ts'
+import {
+  approveApplication,
+  disableApplication,
+  enableApplication,
+  rejectApplication,
+  type Decision,
+} from './review-application.ts'
+import { ApplicationShape, ApproveBody, ById, OptionalReasonBody, ReasonBody, RejectBody } from './schemas.ts'
 import { applicationFor } from './wire.ts'
 
 const common = {
@@ -18,69 +24,61 @@ const common = {
   errors: ['not_found', 'wrong_state', 'validation_failed'],
 } as const
 
-type Rule<R> = (ctx: ApplicationsContext, db: Db, caller: Caller, id: string, reason: R) => Promise<Application>
+const versionNote =
+  'With `updatedTime`, that of the application as it was read or the `submittedTime` of its revision, nothing is decided about what has changed since: that is 409 `wrong_state`.'
 
 /** What the platform's own people decide about the applications of others. */
 export function reviewOperations(ctx: ApplicationsContext): Operation[] {
-  const withReason = (id: string, verb: string, summary: string, description: string, rule: Rule<string>) =>
+  const show = async (db: Db, caller: Caller, application: Promise<Application>) =>
+    applicationFor(ctx, db, caller, await application)
+  return [
     defineOperation({
       ...common,
       errors: [...common.errors],
-      id,
-      path: `/applications/:id/${verb}`,
-      summary,
-      description,
+      id: 'ApproveApplication',
+      path: '/applications/:id/approve',
+      summary: 'Approve an application that waits for review',
+      description: `It becomes available; the waiting revision of an approved application takes effect. ${versionNote}`,
+      body: ApproveBody,
+      bodyKind: 'optional',
+      handler: ({ caller, db, params, body }) => {
+        const decision: Decision = body ?? {}
+        return show(db, caller, approveApplication(ctx, db, caller, params.id, decision))
+      },
+    }),
+    defineOperation({
+      ...common,
+      errors: [...common.errors],
+      id: 'RejectApplication',
+      path: '/applications/:id/reject',
+      summary: 'Reject an application that waits for review',
+      description: `Its publisher reads the reason, changes it and submits it again. A waiting revision is dropped. ${versionNote}`,
+      body: RejectBody,
+      handler: ({ caller, db, params, body }) => show(db, caller, rejectApplication(ctx, db, caller, params.id, body)),
+    }),
+    defineOperation({
+      ...common,
+      errors: [...common.errors],
+      id: 'DisableApplication',
+      path: '/applications/:id/disable',
+      summary: 'Take an application out of the store',
+      description:
+        'Nobody can install it any more, and the tokens of all its installations end at once; the installations stay. Its publisher reads the reason.',
       body: ReasonBody,
-      handler: async ({ caller, db, params, body }) =>
-        applicationFor(ctx, db, caller, await rule(ctx, db, caller, params.id, body.reason)),
-    })
-  const withoutReason = (
-    id: string,
-    verb: string,
-    summary: string,
-    description: string,
-    rule: Rule<string | undefined>,
-  ) =>
+      handler: ({ caller, db, params, body }) =>
+        show(db, caller, disableApplication(ctx, db, caller, params.id, body.reason)),
+    }),
     defineOperation({
       ...common,
       errors: [...common.errors],
-      id,
-      path: `/applications/:id/${verb}`,
-      summary,
-      description,
+      id: 'EnableApplication',
+      path: '/applications/:id/enable',
+      summary: 'Put a disabled application back into the store',
+      description: 'It is available again as it was approved, and its installations can get tokens again.',
       body: OptionalReasonBody,
       bodyKind: 'optional',
-      handler: async ({ caller, db, params, body }) =>
-        applicationFor(ctx, db, caller, await rule(ctx, db, caller, params.id, body?.reason)),
-    })
-  return [
-    withoutReason(
-      'ApproveApplication',
-      'approve',
-      'Approve an application that waits for review',
-      'It becomes available; the waiting revision of an approved application takes effect.',
-      approveApplication,
-    ),
-    withReason(
-      'RejectApplication',
-      'reject',
-      'Reject an application that waits for review',
-      'Its publisher reads the reason, changes it and submits it again. A waiting revision is dropped.',
-      rejectApplication,
-    ),
-    withReason(
-      'DisableApplication',
-      'disable',
-      'Take an application out of the store',
-      'Nobody can install it any more. Its publisher reads the reason.',
-      disableApplication,
-    ),
-    withoutReason(
-      'EnableApplication',
-      'enable',
-      'Put a disabled application back into the store',
-      'It is available again as it was approved.',
-      enableApplication,
-    ),
+      handler: ({ caller, db, params, body }) =>
+        show(db, caller, enableApplication(ctx, db, caller, params.id, body?.reason)),
+    }),
   ]
 }

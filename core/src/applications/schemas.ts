@@ -106,6 +106,15 @@ export const SubmitBody = Strict({
 const Reason = Text(2000, 'For the publisher to read.')
 export const ReasonBody = Strict({ reason: Reason })
 export const OptionalReasonBody = Strict({ reason: Type.Optional(Reason) })
+const version = {
+  updatedTime: Type.Optional(
+    Time(
+      '`updatedTime` of the application that was judged, or `submittedTime` of its revision; refused if it changed since.',
+    ),
+  ),
+}
+export const ApproveBody = Strict({ reason: Type.Optional(Reason), ...version })
+export const RejectBody = Strict({ reason: Reason, ...version })
 
 export const ApplicationCollectionQuery = Type.Object({ ...PageQuery, ...CollectionParameters })
 export const ApplicationQuery = Type.Object({ expand: CollectionParameters.expand })
@@ -117,9 +126,11 @@ export const HistoryShape = Type.Object({
   to: OneOf(applicationStatuses),
   reason: Nullable(Type.String()),
   actor: Type.Object({
-    kind: OneOf(['user', 'api-key', 'application']),
-    id: Type.String({ description: 'The person, or the credential when no person stands behind it.' }),
-    organizationId: Id(),
+    kind: OneOf(['user', 'api-key', 'application', 'operator'], {
+      description: 'To a publisher the platform’s own people are `operator`, without ids.',
+    }),
+    id: Nullable(Type.String({ description: 'The person, or the credential when no person stands behind it.' })),
+    organizationId: Nullable(Id()),
   }),
   time: Time(),
 })

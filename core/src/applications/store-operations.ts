@@ -20,7 +20,7 @@ import {
   SubmitBody,
   writable,
 } from './schemas.ts'
-import { applicationFor } from './wire.ts'
+import { applicationFor, historyEntryFor } from './wire.ts'
 
 const common = { surface: 'store', tag: 'Applications', scope: 'organization' } as const
 
@@ -131,7 +131,8 @@ export function storeOperations(ctx: ApplicationsContext): Operation[] {
       method: 'GET',
       path: '/applications/:id/history',
       summary: 'See how an application came to its present state',
-      description: 'For its publisher and for operators. Newest first.',
+      description:
+        'For its publisher and for operators. Newest first. Which operator decided is shown to operators alone.',
       permission: may.showHistory,
       params: ById,
       query: Type.Object(PageQuery),
@@ -139,7 +140,8 @@ export function storeOperations(ctx: ApplicationsContext): Operation[] {
       errors: ['not_found'],
       handler: async ({ caller, db, params, query }) => {
         await managedApplication(db, caller, params.id)
-        return pagedReply(await listHistory(db, params.id, query), query)
+        const { items, total } = await listHistory(db, params.id, query)
+        return pagedReply({ items: items.map((each) => historyEntryFor(caller, each)), total }, query)
       },
     }),
     ...reviewOperations(ctx),

@@ -49,6 +49,14 @@ export async function findApplication(db: Db, id: string): Promise<Application |
   return row ? toApplication(row) : null
 }
 
+/** As findApplication, and nobody changes the row before the transaction ends; others may share it meanwhile. */
+export async function shareApplication(db: Db, id: string, rowLocks: boolean): Promise<Application | null> {
+  const query = db(table).where({ id }).whereNull('deleted_time')
+  if (rowLocks) query.forShare()
+  const row = (await query.first()) as Row | undefined
+  return row ? toApplication(row) : null
+}
+
 /** Of those ids, the applications that exist, deleted ones too: what refers to them still wants their names. */
 export async function findApplications(db: Db, ids: string[]): Promise<Map<string, Application>> {
   const rows = ids.length === 0 ? [] : ((await db(table).whereIn('id', ids)) as Row[])
@@ -125,7 +133,7 @@ export async function isClientSecret(db: Db, clientId: string, clientSecretHash:
   return found !== undefined
 }
 
-/** Locks the row against an installation that is being made, where rows can be locked. */
+/** Locks the row against everybody who would change or share it, where rows can be locked. */
 export async function lockApplication(db: Db, id: string, rowLocks: boolean): Promise<void> {
   const query = db(table).where({ id }).select('id')
   if (rowLocks) query.forUpdate()

@@ -1,6 +1,6 @@
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
-import type { Application } from './application.ts'
+import type { Application, ApplicationHistoryEntry, SomeOperator } from './application.ts'
 import type { ApplicationsContext } from './context.ts'
 import type { DeveloperApplicationWire } from './developer-schemas.ts'
 import type { ApplicationWire } from './schemas.ts'
@@ -83,6 +83,15 @@ export async function applicationFor(
 ): Promise<ApplicationWire> {
   const [shown] = await applicationsFor(ctx, db, caller, [application], expand)
   return shown!
+}
+
+/** A line of history as this caller sees it: reviewers see everybody, others their own people, and of operators only that. */
+export function historyEntryFor(
+  caller: Caller,
+  entry: ApplicationHistoryEntry,
+): Omit<ApplicationHistoryEntry, 'actor'> & { actor: ApplicationHistoryEntry['actor'] | SomeOperator } {
+  if (isReviewer(caller) || entry.actor.organizationId === caller.organizationId) return entry
+  return { ...entry, actor: { kind: 'operator', id: null, organizationId: null } }
 }
 
 /** The same application as its author manages it: Baloom's shape. */

@@ -17,6 +17,8 @@ export interface Dialect {
   readonly parameterLimit: number
   /** Held until the end of the transaction, so that two starters migrate one after the other. */
   readonly lockMigrations: string | null
+  /** Connections give up waiting after a while, which migrations must not. */
+  readonly timeouts: boolean
   /** SQL for the server's own clock, which only `stoa doctor` looks at; SQLite has none but this machine's. */
   readonly databaseTime: string | null
 }
@@ -33,6 +35,7 @@ export const dialects: Record<DialectName, Dialect> = {
     bytesType: 'blob',
     parameterLimit: 30_000,
     lockMigrations: null, // BEGIN IMMEDIATE already excludes the other starter
+    timeouts: false,
     databaseTime: null,
   },
   postgres: {
@@ -46,6 +49,7 @@ export const dialects: Record<DialectName, Dialect> = {
     bytesType: 'bytea',
     parameterLimit: 60_000,
     lockMigrations: 'select pg_advisory_xact_lock(7825765)', // any constant that nobody else in the database uses
+    timeouts: true,
     databaseTime: 'clock_timestamp()',
   },
 }

@@ -3,6 +3,7 @@ import pRetry from 'p-retry'
 import { columnsOf, type Columns } from './columns.ts'
 import type { Dialect } from './dialect.ts'
 import { DatabaseProblem, type Database } from './open.ts'
+import { patientTransaction } from './postgres-timeouts.ts'
 import { migrations } from './migrations/index.ts'
 
 export interface Migration {
@@ -33,7 +34,7 @@ export async function migrate(database: Database, list: Migration[] = migrations
 }
 
 async function migrateOnce({ knex, dialect }: Database, list: Migration[]): Promise<string[]> {
-  return knex.transaction(async (trx) => {
+  const apply = async (trx: Knex.Transaction): Promise<string[]> => {
     if (dialect.lockMigrations) await trx.raw(dialect.lockMigrations)
     if (!(await trx.schema.hasTable(table))) {
       await trx.schema.createTable(table, (builder) => {
@@ -51,10 +52,12 @@ async function migrateOnce({ knex, dialect }: Database, list: Migration[]): Prom
     }
     for (const migration of pending) {
       await migration.up(tools)
+      // The machine's clock and not the host's: `stoa migrate` has no host, and nothing ever decides by this time.
       await trx(table).insert({ name: migration.name, applied_time: new Date().toISOString() })
     }
     return pending.map(({ name }) => name)
-  })
+  }
+  return dialect.timeouts ? patientTransaction(knex, apply) : knex.transaction(apply)
 }
 
 /** Which migrations are still to be applied. Throws when the database is newer than the program. */

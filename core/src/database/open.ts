@@ -1,6 +1,8 @@
 import knexModule, { type Knex } from 'knex'
-import type BetterSqlite3 from 'better-sqlite3'
 import { dialects, type Dialect } from './dialect.ts'
+import { hideRowValues } from './faults.ts'
+import { closeUnanswered, postgresTimeouts } from './postgres-timeouts.ts'
+import { prepareSqliteConnection } from './prepare-sqlite-connection.ts'
 
 export type Db = Knex | Knex.Transaction
 
@@ -18,11 +20,14 @@ export interface Database {
 
 /**
  * Opens a database by URL (`postgres://…`, `sqlite:path`, a plain file path, `:memory:`), or takes the embedder's own knex.
- * Throws when a lent SQLite connection is not set up for durability and exact integers.
+ * Throws a DatabaseProblem when a lent connection is not set up for durability and exact values.
  */
 export async function openDatabase(source: string | Knex): Promise<Database> {
   if (typeof source !== 'string') return lend(source)
   if (/^postgres(ql)?:/.test(source)) return openPostgres(source)
+  if (/^(?!sqlite:|file:)[a-z][a-z+]+:\/\//.test(source)) {
+    throw new DatabaseProblem(`Stoa keeps its data in SQLite or PostgreSQL; ${source.split(':')[0]} is neither.`)
+  }
   return openSqlite(source.replace(/^sqlite:/, ''))
 }
 
@@ -45,14 +50,7 @@ async function openSqlite(filename: string): Promise<Database> {
       // One connection: SQLite has one writer, and a query that forgot its transaction waits here and is found by tests.
       min: 1,
       max: 1,
-      afterCreate(connection: BetterSqlite3.Database, done: (error: Error | null) => void) {
-        try {
-          prepareConnection(connection)
-          done(null)
-        } catch (error) {
-          done(error as Error)
-        }
-      },
+      afterCreate: prepareSqliteConnection,
     },
   })
   try {
@@ -64,81 +62,73 @@ async function openSqlite(filename: string): Promise<Database> {
   return { knex, dialect: dialects.sqlite, close: () => knex.destroy() }
 }
 
-const statementCacheSize = 400
-
-function prepareConnection(connection: BetterSqlite3.Database): void {
-  if (!connection.memory) connection.pragma('journal_mode = WAL')
-  // better-sqlite3 is built with NORMAL in WAL mode, under which a committed charge can vanish at power loss.
-  connection.pragma('synchronous = FULL')
-  connection.pragma('foreign_keys = ON')
-  // Without it REPLACE INTO deletes rows past the triggers that keep the ledger append-only.
-  connection.pragma('recursive_triggers = ON')
-  // SQLite waits for another process by sleeping, and nothing else in this process runs meanwhile: better a 503 soon than a
-  // host that answers nobody.
-  connection.pragma('busy_timeout = 500')
-  connection.pragma('cache_size = -64000')
-  connection.pragma('wal_autocheckpoint = 4000')
-  // knex prepares every query anew, begins deferred, so that a second process fails at its first write instead of waiting at
-  // BEGIN, and leaves a transaction open whose COMMIT fails. All three are set right where all of its queries pass.
-  const prepare = connection.prepare.bind(connection)
-  const statements = new Map<string, BetterSqlite3.Statement>()
-  connection.prepare = ((sql: string) => {
-    const known = statements.get(sql)
-    if (known) return known
-    const statement =
-      sql === 'COMMIT;'
-        ? commitOrRollBack(connection, prepare(sql))
-        : prepare(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
-    if (statements.size >= statementCacheSize) statements.delete(statements.keys().next().value!)
-    statements.set(sql, statement)
-    return statement
-  }) as typeof connection.prepare
-}
-
-function commitOrRollBack(
-  connection: BetterSqlite3.Database,
-  commit: BetterSqlite3.Statement,
-): BetterSqlite3.Statement {
-  const run = () => {
-    try {
-      return commit.run()
-    } catch (error) {
-      if (connection.inTransaction) connection.exec('ROLLBACK')
-      throw error
-    }
-  }
-  return { reader: false, run } as unknown as BetterSqlite3.Statement
-}
-
 function openPostgres(url: string): Promise<Database> {
   const knex = knexModule({
     client: 'pg',
     ...common,
-    connection: { connectionString: url, connectionTimeoutMillis: 5000, application_name: 'stoa' },
+    connection: {
+      connectionString: url,
+      connectionTimeoutMillis: 5000,
+      application_name: 'stoa',
+      ...postgresTimeouts,
+    },
     acquireConnectionTimeout: 8000,
-    pool: { min: 0, max: 16 },
+    pool: { min: 0, max: 16, ...closeUnanswered() },
   })
+  // Here, so that whoever logs an error need not think of it.
+  knex.on('query-error', hideRowValues)
   return Promise.resolve({ knex, dialect: dialects.postgres, close: () => knex.destroy() })
 }
 
 async function lend(knex: Knex): Promise<Database> {
   const client = String((knex.client as { driverName?: string }).driverName)
-  if (client === 'pg') return { knex, dialect: dialects.postgres, close: () => Promise.resolve() }
+  if (client === 'pg') {
+    await assertExact(knex)
+    return { knex, dialect: dialects.postgres, close: () => Promise.resolve() }
+  }
   if (client !== 'better-sqlite3')
     throw new DatabaseProblem(`Stoa needs knex on better-sqlite3 or pg, not on ${client}.`)
   await assertDurable(knex)
   return { knex, dialect: dialects.sqlite, close: () => Promise.resolve() }
 }
 
+const wanted = {
+  synchronous: { atLeast: 2, text: 'synchronous=FULL' },
+  foreign_keys: { atLeast: 1, text: 'foreign_keys=ON' },
+  recursive_triggers: { atLeast: 1, text: 'recursive_triggers=ON' },
+}
+
 async function assertDurable(knex: Knex): Promise<void> {
-  const rows = (await knex.raw('pragma synchronous')) as { synchronous: number | bigint }[]
-  if (Number(rows[0]?.synchronous) < 2) {
-    throw new DatabaseProblem('SQLite must run with PRAGMA synchronous=FULL; set it in pool.afterCreate.')
+  for (const [name, { atLeast, text }] of Object.entries(wanted)) {
+    const rows = (await knex.raw(`pragma ${name}`)) as Record<string, number | bigint>[]
+    if (Number(rows[0]?.[name]) < atLeast) {
+      throw new DatabaseProblem(
+        `SQLite must run with PRAGMA ${text}; give prepareSqliteConnection of @stoa/core to pool.afterCreate.`,
+      )
+    }
   }
   const probe = (await knex.raw('select 9007199254740993 as n')) as { n: unknown }[]
   if (probe[0]?.n !== 9007199254740993n) {
     throw new DatabaseProblem(
       'SQLite must be opened with connection.options.safeIntegers = true; money would lose digits otherwise.',
+    )
+  }
+}
+
+// pg's parsers belong to the whole process, and an embedder may have set others.
+async function assertExact(knex: Knex): Promise<void> {
+  const { rows } = (await knex.raw(
+    `select 9007199254740993::int8 as n, timestamptz '2026-01-02 03:04:05.678+00' as t`,
+  )) as { rows: { n: unknown; t: unknown }[] }
+  const { n, t } = rows[0]!
+  if (n !== '9007199254740993' && n !== 9007199254740993n) {
+    throw new DatabaseProblem(
+      'pg must give int8 as text or bigint; its type parser for int8 (20) makes something else of it, and money would lose digits.',
+    )
+  }
+  if (!(t instanceof Date) || t.toISOString() !== '2026-01-02T03:04:05.678Z') {
+    throw new DatabaseProblem(
+      'pg must give timestamptz as Date; its type parser for timestamptz (1184) makes something else of it.',
     )
   }
 }

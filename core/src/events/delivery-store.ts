@@ -44,12 +44,20 @@ export interface AttemptRecord {
   remoteAddress: string | null
 }
 
+export interface Waiting {
+  endpointId: string
+  nextTime: string
+  updatedTime: string
+  deleted: boolean
+}
+
 /**
- * Active endpoints that have something waiting, each with the time of its first, the longest due first. A walk from
+ * Endpoints that have something waiting, each with the time of its first, the longest due first: active ones, and deleted
+ * ones, where something is left that an event which was being published meanwhile had put there. A walk from
  * endpoint to endpoint through the partial index: its cost grows with the endpoints that wait, not with what they wait for,
  * so the backlog of one costs the others nothing.
  */
-export async function findWaitingEndpoints(db: Db): Promise<{ endpointId: string; nextTime: string }[]> {
+export async function findWaitingEndpoints(db: Db): Promise<Waiting[]> {
   const first = (after: string) =>
     `(select d.endpoint_id from ${table} d where d.state = 'pending' ${after} order by d.endpoint_id, d.next_time limit 1)`
   const result: unknown = await db.raw(`
@@ -58,15 +66,20 @@ export async function findWaitingEndpoints(db: Db): Promise<{ endpointId: string
       union all
       select ${first('and d.endpoint_id > waiting.endpoint_id')} from waiting where waiting.endpoint_id is not null
     )
-    select e.id as endpoint_id,
+    select e.id as endpoint_id, e.updated_time, e.deleted_time,
       (select min(d.next_time) from ${table} d where d.state = 'pending' and d.endpoint_id = e.id) as next_time
     from waiting join stoa_webhook_endpoints e on e.id = waiting.endpoint_id
-    where e.status = 'ACTIVE' order by next_time`)
+    where e.status = 'ACTIVE' or e.deleted_time is not null order by next_time`)
   const rows = (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[]
   // Between the two looks into the index a last delivery may have been finished.
   return rows
     .filter((row) => row.next_time !== null)
-    .map((row) => ({ endpointId: text(row.endpoint_id), nextTime: iso(row.next_time) }))
+    .map((row) => ({
+      endpointId: text(row.endpoint_id),
+      nextTime: iso(row.next_time),
+      updatedTime: iso(row.updated_time),
+      deleted: row.deleted_time !== null,
+    }))
 }
 
 export interface Wanted {
@@ -74,7 +87,10 @@ export interface Wanted {
   most: number
 }
 
-/** Takes the longest due of each endpoint, at most as many as wanted. */
+/** SQLite puts together 500 selects at most, and a claim has one for each endpoint, filled up to a power of two. */
+export const mostEndpointsPerClaim = 256
+
+/** Takes the longest due of each endpoint, at most as many as wanted, of `mostEndpointsPerClaim` endpoints at most. */
 export async function claimDeliveries(
   db: Db,
   dialect: Dialect,
@@ -115,13 +131,13 @@ export async function claimDeliveries(
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Gives back what was taken and never tried, as if it had not been taken. */
-export async function releaseDeliveries(db: Db, claimed: Claimed[], now: string): Promise<void> {
+/** Gives back what was taken and never tried, as if it had not been taken; due again at `nextTime`. */
+export async function releaseDeliveries(db: Db, claimed: Claimed[], nextTime: string): Promise<void> {
   for (const [leaseToken, ids] of byToken(claimed)) {
     await db(table)
       .whereIn('id', ids)
       .where({ lease_token: leaseToken })
-      .update({ attempt: db.raw('attempt - 1'), next_time: now, lease_token: null, lease_until: null })
+      .update({ attempt: db.raw('attempt - 1'), next_time: nextTime, lease_token: null, lease_until: null })
   }
 }
 
@@ -161,6 +177,14 @@ export async function markFailed(db: Db, ids: string[], now: string): Promise<vo
   await db(table)
     .whereIn('id', ids)
     .update({ ...finished, state: 'failed', completed_time: now })
+}
+
+/** Whatever is still to be sent to these endpoints. */
+export async function cancelDeliveries(db: Db, endpointIds: string[], now: string): Promise<void> {
+  await db(table)
+    .whereIn('endpoint_id', endpointIds)
+    .whereRaw(`state = 'pending'`)
+    .update({ ...finished, state: 'cancelled', completed_time: now })
 }
 
 export async function scheduleRetry(db: Db, id: string, nextTime: string): Promise<void> {

@@ -1,11 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nowIso } from '../kernel/index.ts'
+import { isoIn, nowIso } from '../kernel/index.ts'
 import { createAlarm } from './alarm.ts'
-import { findWaitingEndpoints, reclaimLeases, releaseDeliveries } from './delivery-store.ts'
+import {
+  cancelDeliveries,
+  findWaitingEndpoints,
+  mostEndpointsPerClaim,
+  reclaimLeases,
+  releaseDeliveries,
+  type Waiting,
+} from './delivery-store.ts'
 import type { EventsContext } from './events-context.ts'
-import { createLanes, type Job } from './lanes.ts'
+import { createLanes, type Job, type Reaction } from './lanes.ts'
 import { createRecorder } from './record-results.ts'
-import { sendDelivery, type Load } from './send-delivery.ts'
+import { createRests } from './rests.ts'
+import { cappedRetryAfter } from './retry-policy.ts'
+import { sendDelivery, type Load, type Result } from './send-delivery.ts'
 import { createTaker } from './take-jobs.ts'
 
 export interface Dispatcher {
@@ -26,7 +35,8 @@ const longestPauseMilliseconds = 200
 export function createDispatcher(ctx: EventsContext): Dispatcher {
   const { concurrency, perEndpoint, pollMilliseconds, timeoutMilliseconds } = ctx.config.webhooks
   const lanes = createLanes<Load>({ concurrency, perEndpoint, monotonic: () => performance.now() })
-  const take = createTaker(ctx)
+  const rests = createRests()
+  const take = createTaker(ctx, rests)
   const recorder = createRecorder(ctx)
   const alarm = createAlarm()
   const mostInHand = inHandPerTry * concurrency
@@ -58,14 +68,18 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     const early = looksAgainAt - performance.now()
     if (early > 1) await sleep(Math.min(early, longestPauseMilliseconds))
     const began = performance.now()
-    const endpoints = await findWaitingEndpoints(ctx.db)
+    const endpoints = await dropDeleted(await findWaitingEndpoints(ctx.db))
     // Where very many endpoints wait, a look takes many milliseconds: at most a fifth of the time goes into looking.
     const lasted = performance.now() - began
     looksAgainAt = endpoints.length < manyEndpoints ? 0 : performance.now() + 4 * lasted
 
     const now = nowIso(ctx.clock)
-    const due = endpoints.filter(({ nextTime }) => nextTime <= now).map(({ endpointId }) => endpointId)
-    const wanted = lanes.allot(due, mostInHand - underWay.size - lanes.waiting)
+    const times = endpoints.map(({ endpointId: id, nextTime, updatedTime }) => {
+      const restEnd = rests.endOf({ id, updatedTime }, now)
+      return { id, time: restEnd !== null && restEnd > nextTime ? restEnd : nextTime }
+    })
+    const due = times.filter(({ time }) => time <= now).map(({ id }) => id)
+    const wanted = lanes.allot(due, mostInHand - underWay.size - lanes.waiting).slice(0, mostEndpointsPerClaim)
     hungry = wanted.length < due.length
     if (wanted.length > 0 && !stopping) {
       const jobs = await take(wanted)
@@ -74,8 +88,24 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
       pump()
       if (hungry && jobs.length > 0) return 0
     }
-    const next = endpoints[due.length]?.nextTime
-    return next === undefined ? pollMilliseconds : Math.min(pollMilliseconds, millisecondsUntil(next))
+    return times
+      .filter(({ time }) => time > now)
+      .reduce((pause, { time }) => Math.min(pause, millisecondsUntil(time)), pollMilliseconds)
+  }
+
+  /**
+   * An event that was being published while its receiver was deleted leaves a delivery behind that the deletion could not
+   * see. Cancelled here rather than prevented by locks, which every publish would take and which the recording of a result,
+   * whose hooks publish too, would wait for crosswise.
+   */
+  async function dropDeleted(endpoints: Waiting[]): Promise<Waiting[]> {
+    const deleted = endpoints.filter((each) => each.deleted).map(({ endpointId }) => endpointId)
+    if (deleted.length > 0) {
+      await persist('cancel what was left to deleted endpoints', () =>
+        cancelDeliveries(ctx.db, deleted.slice(0, mostEndpointsPerClaim), nowIso(ctx.clock)),
+      )
+    }
+    return endpoints.filter((each) => !each.deleted)
   }
 
   function millisecondsUntil(time: string): number {
@@ -85,30 +115,55 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   /** Starts whatever may be started. */
   function pump(): void {
     for (let turn = lanes.next(); turn; turn = lanes.next()) {
-      const attempt = deliver(turn.job, turn.end)
-      underWay.add(attempt)
-      void attempt.finally(() => {
-        underWay.delete(attempt)
+      const delivering = deliver(turn.job, turn.end)
+      underWay.add(delivering)
+      void delivering.finally(() => {
+        underWay.delete(delivering)
         ringIfRoom(turn.job)
       })
     }
   }
 
-  async function deliver(job: Job<Load>, end: (answered: boolean | null) => void): Promise<void> {
+  /** Never rejects: that would end the process. */
+  async function deliver(job: Job<Load>, end: (reaction: Reaction | null) => void): Promise<void> {
+    try {
+      await attempt(job, end)
+    } catch (error) {
+      // Left to its lease, which keeps what fails at once from being tried at once.
+      ctx.logger.error(
+        { err: error, deliveryId: job.claimed.id },
+        'a delivery failed in the host; it will be tried again',
+      )
+      end(null)
+      if (!stopping) pump()
+    }
+  }
+
+  async function attempt(job: Job<Load>, end: (reaction: Reaction | null) => void): Promise<void> {
     if (stopping || endsTooSoon(job)) {
       end(null)
       return giveBack([job])
     }
     const result = await sendDelivery(ctx, job.claimed, job.load)
-    const answered = result !== null && result.attempt.responseStatus !== null
-    end(result && answered)
-    const rest = answered && !result.gone ? [] : lanes.takeWaiting(job.claimed.endpointId)
+    const reaction = result && reactionOf(result)
+    end(reaction)
+    const restEnd = result && restAfter(result)
+    const rest = reaction === 'answered' && !result?.gone ? [] : lanes.takeWaiting(job.claimed.endpointId)
     if (!stopping) pump()
     ringIfRoom(job)
     if (!result) return giveBack([job, ...rest])
     // The result first: it may disable the endpoint, and then what is given back is not taken again.
     await recorder.record(result)
-    if (rest.length > 0) await giveBack(rest)
+    await giveBack(rest, restEnd)
+  }
+
+  /** Leaves the endpoint alone when its receiver asks for that; returns until when. */
+  function restAfter({ overloaded, retryAfter, load }: Result): string | null {
+    const seconds = overloaded ? cappedRetryAfter(retryAfter) : 0
+    if (seconds <= 0) return null
+    const until = isoIn(ctx.clock, seconds)
+    rests.rest(load.target, until)
+    return until
   }
 
   /** Not at every end, but when a portion can be taken again. */
@@ -121,22 +176,24 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     return millisecondsUntil(claimed.leaseUntil) < timeoutMilliseconds + 5000
   }
 
-  async function giveBack(jobs: Job<Load>[]): Promise<void> {
+  async function giveBack(jobs: Job<Load>[], nextTime: string | null = null): Promise<void> {
     if (jobs.length === 0) return
     await persist('give deliveries back', () =>
       releaseDeliveries(
         ctx.db,
         jobs.map(({ claimed }) => claimed),
-        nowIso(ctx.clock),
+        nextTime ?? nowIso(ctx.clock),
       ),
     )
   }
 
   /** For what is better done but mends itself when it is not: the leases run out. */
   async function persist(what: string, work: () => Promise<void>): Promise<void> {
-    await work().catch((error: unknown) =>
-      ctx.logger.warn({ err: error }, `webhooks: could not ${what}; the leases will run out`),
-    )
+    try {
+      await work()
+    } catch (error) {
+      ctx.logger.warn({ err: error }, `webhooks: could not ${what}; the leases will run out`)
+    }
   }
 
   return {
@@ -157,4 +214,9 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
       loop = null
     },
   }
+}
+
+function reactionOf({ attempt, overloaded }: Result): Reaction {
+  if (overloaded) return 'overloaded'
+  return attempt.responseStatus === null ? 'silent' : 'answered'
 }

@@ -1,6 +1,6 @@
 export { eventCatalogue, eventTypes, type EventType } from './catalogue.ts'
 export { createDispatcher, type Dispatcher } from './dispatcher.ts'
-export { createEndpoint, updateEndpoint } from './endpoints.ts'
+export { createEndpoint, deleteEndpoint, updateEndpoint } from './endpoints.ts'
 export type { NewEvent, StoredEvent } from './event.ts'
 export type { EventHooks, EventsContext } from './events-context.ts'
 export { eventsOperations } from './operations.ts'

@@ -6,11 +6,14 @@ export interface Job<Load> {
   load: Load
 }
 
+/** What came of a try: an answer, one that asks for fewer requests (429, 502, 503, 504), or none. */
+export type Reaction = 'answered' | 'overloaded' | 'silent'
+
 interface Lane<Load> {
   /** How many tries may be under way at once; grows with answers, as TCP's window does, and falls with silence. */
   limit: number
-  /** Did not answer, or answered late, when last asked. */
-  slow: boolean
+  /** `new` until the first try ends; then whether the last one was answered in time. */
+  standing: 'new' | 'good' | 'slow'
   /** Answered at once when last asked. */
   quick: boolean
   waiting: Job<Load>[]
@@ -32,19 +35,19 @@ export interface Lanes<Load> {
   isLow(endpointId: string): boolean
   add(job: Job<Load>): void
   /**
-   * The next job that may start, endpoints taking turns; null when none may. `end` is to be called with what came of it:
-   * whether the receiver answered, or null when it was not asked.
+   * The next job that may start, endpoints taking turns; null when none may. `end` is to be called with what came of it,
+   * or null when the receiver was not asked; calling it again changes nothing.
    */
-  next(): { job: Job<Load>; end: (answered: boolean | null) => void } | null
+  next(): { job: Job<Load>; end: (reaction: Reaction | null) => void } | null
   /** Takes out what waits, of one endpoint or of all. */
   takeWaiting(endpointId?: string): Job<Load>[]
   readonly waiting: number
   readonly sending: number
 }
 
-const firstLimit = 4
 const slowMilliseconds = 1000
 const slowShare = 4
+const doubtfulShare = 2
 const quickMilliseconds = 100
 const quickAhead = 4
 const mostRemembered = 10_000
@@ -52,20 +55,22 @@ const mostRemembered = 10_000
 /**
  * One lane per endpoint, so that receivers cannot get into each other's way: a lane takes only as much as its receiver
  * keeps up with. All slow lanes together get a quarter of the tries, because a few dozen hanging receivers would
- * otherwise fill every one of them, each within its own limit.
+ * otherwise fill every one of them, each within its own limit. With the new ones, of which nobody knows whether they hang,
+ * it is a half: the other half is always there for those that answer, and a quarter for getting to know somebody.
  */
 export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: LanesOptions): Lanes<Load> {
   const lanes = new Map<string, Lane<Load>>()
   /** Those that hold anything; whoever had a turn goes to the end. */
   const active = new Map<string, Lane<Load>>()
   const slowMost = Math.max(1, Math.floor(concurrency / slowShare))
+  const doubtfulMost = Math.max(1, Math.floor(concurrency / doubtfulShare))
   let waiting = 0
   let sending = 0
 
   const laneOf = (endpointId: string): Lane<Load> =>
     lanes.get(endpointId) ?? {
-      limit: Math.min(firstLimit, perEndpoint),
-      slow: false,
+      limit: 1,
+      standing: 'new',
       quick: false,
       waiting: [],
       started: new Set(),
@@ -73,7 +78,7 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   const held = (lane: Lane<Load>) => lane.waiting.length + lane.started.size
   const isSlow = (lane: Lane<Load>) => {
     const [oldest] = lane.started
-    return lane.slow || (oldest !== undefined && monotonic() - oldest.at > slowMilliseconds)
+    return lane.standing === 'slow' || (oldest !== undefined && monotonic() - oldest.at > slowMilliseconds)
   }
   // For a quick receiver the next ones are kept at hand, because taking them one by one costs more than sending them. For
   // another they would only wait here, in the way of those who could go.
@@ -81,24 +86,30 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   const settle = (endpointId: string, lane: Lane<Load>) => {
     if (held(lane) > 0) return
     active.delete(endpointId)
-    if (lanes.size > mostRemembered && !lane.slow) lanes.delete(endpointId)
+    if (lanes.size > mostRemembered && lane.standing !== 'slow') lanes.delete(endpointId)
   }
 
   return {
     allot(endpointIds, most) {
       let left = most
       let slowLeft = slowMost
-      for (const lane of active.values()) if (isSlow(lane)) slowLeft -= held(lane)
+      let doubtfulLeft = doubtfulMost
+      for (const lane of active.values()) {
+        if (isSlow(lane)) slowLeft -= held(lane)
+        if (isSlow(lane) || lane.standing === 'new') doubtfulLeft -= held(lane)
+      }
       const wanted: Wanted[] = []
       for (const endpointId of endpointIds) {
         if (left <= 0) break
         const lane = laneOf(endpointId)
         const slow = isSlow(lane)
+        const doubtful = slow || lane.standing === 'new'
         const free = capacity(lane) - held(lane)
-        const room = Math.min(left, slow ? Math.min(free, slowLeft) : free)
+        const room = Math.min(left, free, slow ? slowLeft : free, doubtful ? doubtfulLeft : free)
         if (room <= 0) continue
         left -= room
         if (slow) slowLeft -= room
+        if (doubtful) doubtfulLeft -= room
         wanted.push({ endpointId, most: room })
       }
       return wanted
@@ -126,14 +137,14 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         sending++
         active.delete(endpointId)
         active.set(endpointId, lane)
-        const end = (answered: boolean | null) => {
-          lane.started.delete(mark)
+        const end = (reaction: Reaction | null) => {
+          if (!lane.started.delete(mark)) return
           sending--
-          if (answered !== null) {
+          if (reaction !== null) {
             const lasted = monotonic() - mark.at
-            lane.slow = !answered || lasted > slowMilliseconds
-            lane.quick = answered && lasted < quickMilliseconds
-            lane.limit = answered ? Math.min(perEndpoint, lane.limit * 2) : 1
+            lane.standing = reaction === 'silent' || lasted > slowMilliseconds ? 'slow' : 'good'
+            lane.quick = reaction === 'answered' && lasted < quickMilliseconds
+            lane.limit = reaction === 'answered' ? Math.min(perEndpoint, lane.limit * 2) : 1
           }
           settle(endpointId, lane)
         }

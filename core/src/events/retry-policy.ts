@@ -15,7 +15,12 @@ export function retryDelay(
   const planned = schedule[attempt - 1]
   if (planned === undefined) return null
   const jittered = planned * (1 - jitter + 2 * jitter * random())
-  return Math.max(jittered, Math.min(retryAfter ?? 0, longestRetryAfter))
+  return Math.max(jittered, cappedRetryAfter(retryAfter))
+}
+
+/** Seconds for which a receiver's wish to be left alone is followed: a day at most. */
+export function cappedRetryAfter(retryAfter: number | null): number {
+  return Math.min(retryAfter ?? 0, longestRetryAfter)
 }
 
 /** Seconds that a `Retry-After` header asks for: a number of seconds or an HTTP date. Null for what is neither. */

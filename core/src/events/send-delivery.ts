@@ -23,9 +23,21 @@ export interface Result {
   retryAfter: number | null
   /** 410: nothing is to be sent there any more. */
   gone: boolean
+  /** 429, 502, 503, 504: the receiver, or what stands before it, has too much to do. */
+  overloaded: boolean
 }
 
-/** Makes one try. Never throws. Null when what happened says nothing about the receiver, because this process is going down. */
+const overloadedStatuses = new Set([429, 502, 503, 504])
+
+/**
+ * What a receiver answers may repeat what it was sent, with a token that is live; nothing that opens a door is kept. The
+ * end of the text counts as the end of a token, because that is where an answer is cut off.
+ */
+function maskTokens(text: string): string {
+  return text.replace(/stoa_(it|ak|cs)_([0-9A-Za-z]{36}|[0-9A-Za-z]+$)/g, 'stoa_$1_***')
+}
+
+/** Makes one try. Never throws for anything that an event, a secret or a receiver is. Null when what happened says nothing about the receiver, because this process is going down. */
 export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: Load): Promise<Result | null> {
   const { event, target, secret } = load
   const startedAt = ctx.clock.now()
@@ -49,23 +61,23 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
     attempt,
     retryAfter,
     gone: attempt.responseStatus === 410,
+    overloaded: overloadedStatuses.has(attempt.responseStatus ?? 0),
   })
 
   let body: string
+  let signature: Record<string, string>
   try {
     body = await bodyOf(ctx, event)
+    signature = signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] })
   } catch (error) {
-    ctx.logger.error({ err: error, eventId: event.id, type: event.type }, 'the body of an event could not be made')
-    const errorMessage = 'The host could not make the body of this event; it tries again.'
+    ctx.logger.error({ err: error, eventId: event.id, type: event.type }, 'an event could not be made ready to be sent')
+    const errorMessage = 'The host could not make this event ready to be sent; it tries again.'
     return done(record({ errorCode: 'preparation', errorMessage }))
   }
   const answer = await ctx.outbound.send({
     method: 'POST',
     url: target.url,
-    headers: {
-      'content-type': 'application/json',
-      ...signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] }),
-    },
+    headers: { 'content-type': 'application/json', ...signature },
     body,
     timeoutMs: ctx.config.webhooks.timeoutMilliseconds,
     maxResponseBytes: keptResponseBytes,
@@ -84,7 +96,7 @@ async function bodyOf(ctx: EventsContext, event: EventText): Promise<string> {
 
 function outcomeOf(answer: OutboundResult): Partial<AttemptRecord> {
   if (!answer.ok) {
-    return { durationMs: answer.durationMs, errorCode: answer.error, errorMessage: answer.message }
+    return { durationMs: answer.durationMs, errorCode: answer.error, errorMessage: maskTokens(answer.message) }
   }
   const { status, durationMs, body, remoteAddress } = answer
   const success = status >= 200 && status <= 299
@@ -92,7 +104,7 @@ function outcomeOf(answer: OutboundResult): Partial<AttemptRecord> {
     outcome: success ? 'success' : 'failure',
     durationMs,
     responseStatus: status,
-    responseBody: body,
+    responseBody: maskTokens(body),
     remoteAddress,
     ...(!success && complaintAbout(status)),
   }

@@ -1,11 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import { isoIn, nowIso } from '../kernel/index.ts'
-import { claimDeliveries, findEvents, type Claimed, type Wanted } from './delivery-store.ts'
+import { claimDeliveries, findEvents, releaseDeliveries, type Claimed, type Wanted } from './delivery-store.ts'
 import { findTargets, type Target } from './endpoint-store.ts'
 import { secretContext } from './endpoints.ts'
 import type { EventsContext } from './events-context.ts'
 import type { Job } from './lanes.ts'
+import type { Rests } from './rests.ts'
 import type { Load } from './send-delivery.ts'
+import { checkWebhookSecret } from './signing.ts'
 
 const leastLeaseSeconds = 60
 const mostSecrets = 10_000
@@ -16,7 +18,7 @@ export function leaseSeconds(timeoutMilliseconds: number): number {
 }
 
 /** Takes due deliveries, with their events and endpoints, in a handful of statements however many there are. */
-export function createTaker(ctx: EventsContext): (wanted: Wanted[]) => Promise<Job<Load>[]> {
+export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]) => Promise<Job<Load>[]> {
   // Opening a secret costs more than signing with it. The key says which version of the row it was read from.
   const secrets = new LRUCache<string, string>({ max: mostSecrets })
 
@@ -25,6 +27,9 @@ export function createTaker(ctx: EventsContext): (wanted: Wanted[]) => Promise<J
     const known = secrets.get(key)
     if (known !== undefined) return known
     const secret = await ctx.secretBox.open(target.sealedSecret, secretContext(target.id))
+    // An embedder's own box may open to anything. To sign with it would fail at every try and use the schedule up.
+    const complaint = checkWebhookSecret(secret)
+    if (complaint) throw new TypeError(complaint)
     secrets.set(key, secret)
     return secret
   }
@@ -35,11 +40,23 @@ export function createTaker(ctx: EventsContext): (wanted: Wanted[]) => Promise<J
       try {
         opened.set(target.id, await openSecret(target))
       } catch (error) {
-        // Left to its lease, and tried again after it: the key may come back, and unsigned is not an option.
+        // Tried again after a while: the key may come back, and unsigned is not an option.
         ctx.logger.error({ err: error, endpointId: target.id }, 'the secret of a webhook endpoint cannot be opened')
       }
     }
     return opened
+  }
+
+  /** Its schedule is for what its receiver does; the host's own trouble must not use it up. */
+  async function leaveAlone(claimed: Claimed[], targets: Map<string, Target>): Promise<void> {
+    if (claimed.length === 0) return
+    const until = isoIn(ctx.clock, leaseSeconds(ctx.config.webhooks.timeoutMilliseconds))
+    for (const { endpointId } of claimed) rests.rest(targets.get(endpointId)!, until)
+    try {
+      await releaseDeliveries(ctx.db, claimed, until)
+    } catch (error) {
+      ctx.logger.warn({ err: error }, 'webhooks: could not give deliveries back; the leases will run out')
+    }
   }
 
   return async (wanted) => {
@@ -51,6 +68,10 @@ export function createTaker(ctx: EventsContext): (wanted: Wanted[]) => Promise<J
     const events = await findEvents(ctx.db, distinct(claimed, 'eventId'))
     const targets = await findTargets(ctx.db, distinct(claimed, 'endpointId'))
     const opened = await openAll(targets.values())
+    await leaveAlone(
+      claimed.filter(({ endpointId }) => !opened.has(endpointId)),
+      targets,
+    )
     return claimed.flatMap((each) => {
       const secret = opened.get(each.endpointId)
       if (secret === undefined) return []

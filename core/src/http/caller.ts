@@ -13,7 +13,10 @@ export interface Caller {
   credentialId: string
   /** The person behind it: who is signed in, or who made the key. Null for applications. */
   userId: string | null
-  /** The organization the request acts in or, for an application, the one it is installed in. */
+  /**
+   * The organization the request acts in or, for an application, the one it is installed in. Empty for a person who belongs
+   * to none: such a caller has no permission that needs one.
+   */
   organizationId: string
   /** Set when the path chose a location, or the token was issued for one. */
   locationId: string | null

@@ -62,12 +62,12 @@ export function mountOperations({ context, authenticate, operations }: MountOpti
       try {
         await pipeline(req, res)
       } catch (error) {
-        renderError(error, req, res, operation.surface, context.logger)
+        renderError(error, req, res, operation.surface, context)
       }
       logRequest(context, operation, res, performance.now() - started)
     }
     const refuse: express.ErrorRequestHandler = (error, req, res, _next) => {
-      renderError(error, req, res, operation.surface, context.logger)
+      renderError(error, req, res, operation.surface, context)
     }
     router[operation.method.toLowerCase() as 'get'](paths, ...common, ...raw, handle, refuse)
     for (const path of paths) methodsByPath.set(path, (methodsByPath.get(path) ?? new Set()).add(operation.method))
@@ -79,13 +79,13 @@ export function mountOperations({ context, authenticate, operations }: MountOpti
     router.all(path, ...common, (req, res) => {
       res.setHeader('Allow', `${allow}, OPTIONS`)
       if (req.method === 'OPTIONS') return void res.status(204).end()
-      renderError(new StoaError('method_not_allowed'), req, res, 'store', context.logger)
+      renderError(new StoaError('method_not_allowed'), req, res, 'store', context)
     })
   }
   // A path of ours whose percent-encoding is broken: Express passes all handlers by that take no error.
   const refuseBrokenPath: express.ErrorRequestHandler = (error, req, res, _next) => {
     setRequestId(req, res)
-    renderError(error, req, res, 'store', context.logger)
+    renderError(error, req, res, 'store', context)
   }
   router.use(refuseBrokenPath)
   return router
@@ -109,7 +109,7 @@ export function notFoundHandler(context: Context): RequestHandler {
       req,
       res,
       'store',
-      context.logger,
+      context,
     )
   }
 }

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Config } from '../config.ts'
 import { errorCatalogue, type ErrorCode, type TSchema } from '../kernel/index.ts'
 import type { Operation } from './operation.ts'
@@ -126,7 +127,7 @@ function answersOf(operation: Operation, components: Record<string, Json>): Json
       if (!schema) return [status, { description: 'Done; no body.' }]
       const shape = plain(schema)
       const type = shape.format === 'binary' ? 'application/octet-stream' : 'application/json'
-      return [status, { description: 'Done.', content: { [type]: { schema: hoist(shape, components) } } }]
+      return [status, { description: STATUS_CODES[status], content: { [type]: { schema: hoist(shape, components) } } }]
     }),
   )
 }

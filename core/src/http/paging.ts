@@ -4,7 +4,7 @@ import { reply, type Reply } from './operation.ts'
 /** Limits of Rebilly's contract. */
 export const PageQuery = {
   limit: Type.Integer({ minimum: 0, maximum: 1000, default: 100, description: 'Most items to return.' }),
-  offset: Type.Integer({ minimum: 0, maximum: 1000, default: 0, description: 'Items to skip.' }),
+  offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0, description: 'Items to skip.' }),
 }
 const PageQuerySchema = Type.Object(PageQuery)
 export type Page = Static<typeof PageQuerySchema>

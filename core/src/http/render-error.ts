@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Request, Response } from 'express'
-import { isDatabaseUnavailable } from '../database/index.ts'
-import { errorCatalogue, StoaError, type Logger } from '../kernel/index.ts'
+import type { Context } from '../context.ts'
+import { hideRowValues, isDatabaseUnavailable } from '../database/index.ts'
+import { errorCatalogue, StoaError } from '../kernel/index.ts'
 import type { Surface } from './operation.ts'
 
 /** Whatever was thrown, as an error of the catalogue. What is nobody's known refusal is a 500 without detail. */
@@ -47,10 +48,16 @@ export function errorBody(
   }
 }
 
-export function renderError(thrown: unknown, req: Request, res: Response, surface: Surface, logger: Logger): void {
+export function renderError(
+  thrown: unknown,
+  req: Request,
+  res: Response,
+  surface: Surface,
+  { logger, clock }: Pick<Context, 'logger' | 'clock'>,
+): void {
   const error = toStoaError(thrown)
   const traceId = String(res.getHeader('X-Request-Id') ?? '')
-  if (error.status >= 500) logger.error({ traceId, err: error.cause ?? error }, error.code)
+  if (error.status >= 500) logger.error({ traceId, err: hideRowValues(error.cause ?? error) }, error.code)
   if (res.headersSent) {
     res.destroy()
     return
@@ -61,7 +68,7 @@ export function renderError(thrown: unknown, req: Request, res: Response, surfac
     res.setHeader('Retry-After', String(error.retryAfter))
     if (error.status === 429) {
       res.setHeader('X-RateLimit-Remaining', '0')
-      res.setHeader('X-RateLimit-Retry-After', String(Math.floor(Date.now() / 1000) + error.retryAfter))
+      res.setHeader('X-RateLimit-Retry-After', String(Math.floor(clock.now().getTime() / 1000) + error.retryAfter))
     }
   }
   const instance = req.originalUrl.split('?')[0] ?? ''

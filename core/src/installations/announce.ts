@@ -18,7 +18,7 @@ export async function announceEnabled(
   await announce(ctx, db, application, installation, 'application-instance-enabled', {
     _embedded: {
       application: embeddedApplication(ctx, application),
-      applicationInstance: await ownerInstanceShape(ctx, application, installation),
+      applicationInstance: ownerInstanceShape(ctx, application, installation),
     },
     _links: [
       { rel: 'application', href: applicationUrl(ctx, application) },

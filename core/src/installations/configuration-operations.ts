@@ -50,7 +50,7 @@ export function configurationOperations(ctx: InstallationsContext): Operation[] 
       handler: async ({ db, caller, params, body }) => {
         const { application, installation } = await lockLocated(ctx, db, caller, params.applicationId)
         assertMayConfigure(application, caller)
-        const { values } = await prepareSettings(ctx, application, installation, body.settings)
+        const values = await prepareSettings(ctx, application, installation, body.settings)
         const saved = await saveSettings(ctx, db, application, installation, values)
         const shape = await configurationShape(ctx, caller, application, saved.installation)
         if (!saved.isFirst) return reply(200, shape)
@@ -66,9 +66,11 @@ async function configurationShape(
   application: Application,
   installation: Installation,
 ) {
-  const read = caller.kind === 'application' ? readSettingsInTheClear : readSettings
+  const isApplication = caller.kind === 'application'
   return {
-    settings: await read(ctx, application, installation),
+    settings: isApplication
+      ? await readSettingsInTheClear(ctx, application, installation)
+      : readSettings(ctx, application, installation),
     _links: configurationLinks(ctx, application, installation),
   }
 }

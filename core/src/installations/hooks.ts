@@ -5,7 +5,6 @@ import { nowIso } from '../kernel/index.ts'
 import { finishEnabling } from './acknowledge.ts'
 import type { InstallationsContext } from './context.ts'
 import { findNotice } from './history.ts'
-import { applicationOf } from './locate.ts'
 import { mintToken } from './mint-token.ts'
 import { settleDisabling } from './stop.ts'
 import type { Installation, Status } from './installation.ts'
@@ -47,7 +46,7 @@ async function addToken(ctx: InstallationsContext, trx: Db, event: StoredEvent):
   const notice = await findNotice(trx, event.id)
   const installation = notice && (await lockInstallationById(trx, ctx.dialect, notice.installationId))
   if (!installation || (installation.status !== 'enabling' && installation.status !== 'enabled')) return event.payload
-  const token = await mintToken(ctx, trx, await applicationOf(trx, installation), installation)
+  const token = await mintToken(ctx, trx, installation)
   const payload = event.payload as { _embedded: { applicationInstance: object } }
   const applicationInstance = { ...payload._embedded.applicationInstance, ...(token !== null && { token }) }
   return { ...payload, _embedded: { ...payload._embedded, applicationInstance } }

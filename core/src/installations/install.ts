@@ -8,7 +8,7 @@ import type { InstallationsContext } from './context.ts'
 import { actorOf, type Actor } from './history.ts'
 import { isPresent, targetOf } from './locate.ts'
 import { moveInstallation } from './move-installation.ts'
-import { prepareSettings, saveSettings } from './settings.ts'
+import { isSettingsChange, prepareSettings, saveSettings } from './settings.ts'
 import { settleDisabling } from './stop.ts'
 import type { Installation } from './installation.ts'
 import { insertInstallation, lockInstallation } from './store.ts'
@@ -134,12 +134,12 @@ async function writeSettings(
   installation: Installation,
   settings: unknown,
 ): Promise<Installation> {
-  const { values, isChange } = await prepareSettings(ctx, application, installation, settings)
   // Clients send back what they read. That alone is no attempt to change what is not theirs to change.
-  if (!isChange) return installation
+  if (!isSettingsChange(ctx, application, installation, settings)) return installation
   if (application.configuredBy === 'application') {
     throw new StoaError('caller_not_allowed', { message: 'Only the application itself may change these settings.' })
   }
+  const values = await prepareSettings(ctx, application, installation, settings)
   return (await saveSettings(ctx, db, application, installation, values)).installation
 }
 
@@ -195,6 +195,7 @@ function newInstallation(
     grant: [],
     settings: {},
     secrets: null,
+    shownSecrets: null,
     configuredTime: null,
     installedBy: null,
     installedTime: now,

@@ -13,6 +13,15 @@ export interface Target {
   environment: Environment
 }
 
+/** What may be said about sealed settings without opening them; written together with them. */
+export interface ShownSecrets {
+  /** A mask in the place of every secret. */
+  masks: Record<string, unknown>
+  /** Whether the settings, secrets included, were complete when written, and by which schema (its fingerprint). */
+  isConfigured: boolean
+  schema: string
+}
+
 export interface Installation extends Target {
   id: string
   applicationId: string
@@ -25,6 +34,8 @@ export interface Installation extends Target {
   settings: Record<string, unknown>
   /** Sealed JSON of the secret settings. */
   secrets: string | null
+  /** Null when there are no secrets. */
+  shownSecrets: ShownSecrets | null
   /** When settings were first written; null before. */
   configuredTime: string | null
   /** The person who installed it last. */

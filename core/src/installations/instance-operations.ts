@@ -71,7 +71,7 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       errors: ['not_found', 'application_unavailable', 'rights_exceeded', 'invalid_settings', 'caller_not_allowed'],
       handler: async ({ db, caller, params, body }) => {
         const installed = await installApplication(ctx, db, caller, params.applicationId, body?.settings)
-        const shape = await instanceShape(ctx, installed.application, installed.installation)
+        const shape = instanceShape(ctx, installed.application, installed.installation)
         if (!installed.isNew) return reply(200, shape)
         return reply(201, shape, { Location: instanceUrl(ctx, params.applicationId, installed.installation) })
       },

@@ -1,5 +1,5 @@
 import { mintInstallationToken } from '../access/index.ts'
-import type { Application } from '../applications/index.ts'
+import { isSwitchedOff, shareApplication } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { readConfiguration } from './permissions.ts'
@@ -13,15 +13,15 @@ import type { Installation } from './installation.ts'
  *   application that acknowledges sets itself up before it does.
  * - `disabling`: the right to read the configuration, if it was granted, until the cleanup time is over.
  * - `disabled`: none.
+ *
+ * None at all while the application is switched off, by its publisher (`clientStatus`) or by an operator (`status`).
  */
-export async function mintToken(
-  ctx: InstallationsContext,
-  db: Db,
-  application: Application,
-  installation: Installation,
-): Promise<string | null> {
+export async function mintToken(ctx: InstallationsContext, db: Db, installation: Installation): Promise<string | null> {
   const { status } = installation
   if (status === 'disabled') return null
+  // Read again, and kept from changing: whoever switches it off either comes first, or waits and then revokes this token too.
+  const application = await shareApplication(db, installation.applicationId, ctx.dialect.rowLocks)
+  if (!application || isSwitchedOff(application)) return null
   const asked = new Set(ctx.catalogue.resolve(application.permissions).names)
   const granted = installation.grant.filter((name) => asked.has(name))
   const isCleanup = status === 'disabling'

@@ -30,7 +30,7 @@ export function ownerOperations(ctx: InstallationsContext): Operation[] {
         const application = await ownedApplication(db, caller, params.id)
         const at = { applicationId: application.id, environment: caller.environment }
         const { items, total } = await listInstallationsOf(db, at, query)
-        const shapes = await Promise.all(items.map((each) => ownerInstanceShape(ctx, application, each)))
+        const shapes = items.map((each) => ownerInstanceShape(ctx, application, each))
         return pagedReply({ items: shapes, total }, query)
       },
     }),
@@ -41,7 +41,7 @@ export function ownerOperations(ctx: InstallationsContext): Operation[] {
       path: '/applications/:id/instances/:organizationId',
       summary: 'Read an instance of your application, with a token for it',
       description:
-        '`organizationId` is that of the organization, or of the location, that has it installed. The token lives one hour and can do what was granted. While the instance is `disabling` it can only read the configuration; when it is `disabled` there is none.',
+        '`organizationId` is that of the organization, or of the location, that has it installed. The token lives one hour and can do what was granted. While the instance is `disabling` it can only read the configuration; when it is `disabled` there is none, nor while the application is switched off: by its publisher (status DISABLED) or by an operator.',
       permission: openOwnerInstances,
       params: Type.Object({ id: Id(), organizationId: Id() }),
       responses: { 200: OwnerApplicationInstance },
@@ -53,7 +53,7 @@ export function ownerOperations(ctx: InstallationsContext): Operation[] {
         const at = { applicationId: application.id, tenantId: params.organizationId, environment: caller.environment }
         const installation = await lockInstallationOfTenant(db, ctx.dialect, at)
         if (!installation || !isPresent(installation)) throw new StoaError('not_found')
-        const token = await mintToken(ctx, db, application, installation)
+        const token = await mintToken(ctx, db, installation)
         return ownerInstanceShape(ctx, application, installation, token)
       },
     }),

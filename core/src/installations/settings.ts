@@ -1,11 +1,11 @@
 import {
   applyUpdate,
+  keepsSecrets,
   maskSecrets,
   mergeSecrets,
   splitSecrets,
   toSettingsObject,
   type Application,
-  type CompiledSettings,
   type JsonObject,
 } from '../applications/index.ts'
 import { toJson, type Db } from '../database/index.ts'
@@ -17,14 +17,16 @@ import { swapInstallation } from './store.ts'
 /** Without a schema of its own an application takes any settings within the bounds of the settings module. */
 const anySettings = { type: 'object' }
 
-/** The settings as a person may see them: defaults filled in, secrets masked. */
-export async function readSettings(
+type Compiled = ReturnType<InstallationsContext['settings']['compile']>
+
+/** The settings as a person may see them: defaults filled in, secrets masked. Nothing sealed is opened. */
+export function readSettings(
   ctx: InstallationsContext,
   application: Application,
   installation: Installation,
-): Promise<JsonObject> {
+): JsonObject {
   const compiled = compile(ctx, application)
-  return maskSecrets(compiled, compiled.withDefaults(await openSettings(ctx, compiled, installation)))
+  return compiled.withDefaults(maskedSettings(compiled, installation))
 }
 
 /**
@@ -40,48 +42,65 @@ export async function readSettingsInTheClear(
   return compiled.withDefaults(await openSettings(ctx, compiled, installation))
 }
 
-/** Both of what an instance shows about its settings. */
-export async function describeSettings(
+/** Both of what an instance shows about its settings. Nothing sealed is opened. */
+export function describeSettings(
   ctx: InstallationsContext,
   application: Application,
   installation: Installation,
-): Promise<{ settings: JsonObject; isConfigured: boolean }> {
+): { settings: JsonObject; isConfigured: boolean } {
   const compiled = compile(ctx, application)
-  const whole = await openSettings(ctx, compiled, installation)
+  const masked = maskedSettings(compiled, installation)
   // Where no schema says what is complete, an application with its own settings page has to have written something.
   const mustWrite = application.properties === null && application.configuredBy === 'application'
   return {
-    settings: maskSecrets(compiled, compiled.withDefaults(whole)),
-    isConfigured: mustWrite ? installation.configuredTime !== null : compiled.isConfigured(whole),
+    settings: compiled.withDefaults(masked),
+    isConfigured: mustWrite ? installation.configuredTime !== null : isConfigured(compiled, installation, masked),
   }
 }
 
-export interface NewSettings {
-  /** The whole settings, as they would be stored; secrets in the clear. */
-  values: JsonObject
-  /** Whether they differ from what is stored. */
-  isChange: boolean
+/**
+ * Whether the settings are complete. With secrets that was found out when they were written, and holds as long as the schema
+ * is the same. By a newer schema a secret that is there counts as right: nobody opens it to look.
+ */
+function isConfigured(compiled: Compiled, { shownSecrets }: Installation, masked: JsonObject): boolean {
+  if (shownSecrets === null) return compiled.isConfigured(masked)
+  if (shownSecrets.schema === compiled.fingerprint) return shownSecrets.isConfigured
+  const secrets = new Set(compiled.secretPaths.map((path) => path.join('.')))
+  return compiled.check(masked).every(({ field, missing }) => !missing && secrets.has(field))
+}
+
+/** Whether these settings, sent in place of what is stored, would change anything. A secret sent in the clear does. */
+export function isSettingsChange(
+  ctx: InstallationsContext,
+  application: Application,
+  installation: Installation,
+  incoming: unknown,
+): boolean {
+  const compiled = compile(ctx, application)
+  const masked = maskedSettings(compiled, installation)
+  const after = applyUpdate(compiled, masked, settingsObject(incoming))
+  return toJson(sorted(compiled.withDefaults(after))) !== toJson(sorted(compiled.withDefaults(masked)))
 }
 
 /**
- * What a PUT of settings would store. Absent and masked secrets keep their stored value, null clears one. Missing settings
- * are fine, wrong ones are refused with `invalid_settings`.
+ * What a PUT of settings would store: the whole settings, secrets in the clear. Absent and masked secrets keep their stored
+ * value, null clears one. Missing settings are fine, wrong ones are refused with `invalid_settings`.
  */
 export async function prepareSettings(
   ctx: InstallationsContext,
   application: Application,
   installation: Installation,
   incoming: unknown,
-): Promise<NewSettings> {
+): Promise<JsonObject> {
   const compiled = compile(ctx, application)
-  const given = toSettingsObject(incoming)
-  if (!given) throw refusal([{ field: '', message: 'Send the settings as a JSON object' }])
-  const stored = await openSettings(ctx, compiled, installation)
+  const given = settingsObject(incoming)
+  // Where every secret is entered anew nothing has to be opened, and what was lost with a key can be put right.
+  const isOpened = keepsSecrets(compiled, installation.shownSecrets?.masks ?? {}, given)
+  const stored = isOpened ? await openSettings(ctx, compiled, installation) : installation.settings
   const values = applyUpdate(compiled, stored, given)
   const wrong = compiled.check(values).filter(({ missing }) => !missing)
   if (wrong.length > 0) throw refusal(wrong)
-  const now = toJson(sorted(compiled.withDefaults(values)))
-  return { values, isChange: now !== toJson(sorted(compiled.withDefaults(stored))) }
+  return values
 }
 
 /** Stores what `prepareSettings` made. `isFirst` when nothing was written before. */
@@ -92,11 +111,20 @@ export async function saveSettings(
   installation: Installation,
   values: JsonObject,
 ): Promise<{ installation: Installation; isFirst: boolean }> {
-  const { open, secrets } = splitSecrets(compile(ctx, application), values)
+  const compiled = compile(ctx, application)
+  const { open, secrets } = splitSecrets(compiled, values)
+  const hasSecrets = Object.keys(secrets).length > 0
   const now = nowIso(ctx.clock)
   const saved = await swapInstallation(db, installation, {
     settings: open,
-    secrets: isEmpty(secrets) ? null : await ctx.secretBox.seal(toJson(secrets), rowOf(installation)),
+    secrets: hasSecrets ? await ctx.secretBox.seal(toJson(secrets), rowOf(installation)) : null,
+    shownSecrets: hasSecrets
+      ? {
+          masks: maskSecrets(compiled, secrets),
+          isConfigured: compiled.isConfigured(values),
+          schema: compiled.fingerprint,
+        }
+      : null,
     configuredTime: installation.configuredTime ?? now,
     updatedTime: now,
   })
@@ -104,13 +132,23 @@ export async function saveSettings(
   return { installation: saved, isFirst: installation.configuredTime === null }
 }
 
-function compile(ctx: InstallationsContext, application: Application): CompiledSettings {
+function compile(ctx: InstallationsContext, application: Application): Compiled {
   return ctx.settings.compile(application.properties ?? anySettings)
+}
+
+function maskedSettings(compiled: Compiled, { settings, shownSecrets }: Installation): JsonObject {
+  return shownSecrets === null ? settings : mergeSecrets(compiled, settings, shownSecrets.masks)
+}
+
+function settingsObject(incoming: unknown): JsonObject {
+  const given = toSettingsObject(incoming)
+  if (!given) throw refusal([{ field: '', message: 'Send the settings as a JSON object' }])
+  return given
 }
 
 async function openSettings(
   ctx: InstallationsContext,
-  compiled: CompiledSettings,
+  compiled: Compiled,
   installation: Installation,
 ): Promise<JsonObject> {
   if (installation.secrets === null) return installation.settings
@@ -129,10 +167,6 @@ function refusal(problems: { field: string; message: string }[]): StoaError {
   }))
   const { field, message } = invalidFields[0]!
   return new StoaError('invalid_settings', { message: `${field}: ${message}`, invalidFields })
-}
-
-function isEmpty(object: JsonObject): boolean {
-  return Object.keys(object).length === 0
 }
 
 function sorted(value: unknown): unknown {

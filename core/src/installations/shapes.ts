@@ -10,12 +10,12 @@ const problems: Record<ProblemCode, string> = {
 }
 
 /** An instance as the merchant sees it. What has no value is left out: clients of the contract know no nulls. */
-export async function instanceShape(
+export function instanceShape(
   ctx: InstallationsContext,
   application: Application,
   installation: Installation,
-): Promise<InstanceShape> {
-  const { settings, isConfigured } = await describeSettings(ctx, application, installation)
+): InstanceShape {
+  const { settings, isConfigured } = describeSettings(ctx, application, installation)
   const { applicationId, locationId, environment, status, statusReason, problemCode, problemTime } = installation
   return {
     applicationId,
@@ -33,13 +33,13 @@ export async function instanceShape(
 }
 
 /** An instance as its application's publisher sees it; in lists and stored events without the token. */
-export async function ownerInstanceShape(
+export function ownerInstanceShape(
   ctx: InstallationsContext,
   application: Application,
   installation: Installation,
   token: string | null = null,
-): Promise<OwnerInstanceShape> {
-  const shape = await instanceShape(ctx, application, installation)
+): OwnerInstanceShape {
+  const shape = instanceShape(ctx, application, installation)
   return {
     organizationId: installation.organizationId,
     ...shape,

@@ -1,10 +1,12 @@
 import type { Knex } from 'knex'
+import { findLocation, findOrganization } from '../accounts/index.ts'
 import type { Environment } from '../context.ts'
 import {
   integer,
   iso,
   json,
   maybeIso,
+  maybeJson,
   maybeText,
   text,
   toJson,
@@ -13,7 +15,7 @@ import {
   type Row,
 } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
-import type { Installation, ProblemCode, Status, Target } from './installation.ts'
+import type { Installation, ProblemCode, ShownSecrets, Status, Target } from './installation.ts'
 
 const table = 'stoa_installations'
 
@@ -34,18 +36,25 @@ export async function lockInstallationById(db: Db, dialect: Dialect, id: string)
   return first(locked(db(table).where({ id }), dialect))
 }
 
-/** The installation of an application on the organization, or else the location, that has this id. */
+/**
+ * The installation of an application on the organization or the location that has this id. Which of the two it is, is asked
+ * of those who keep them rather than guessed from what is installed: an embedder may bring ids of its own, and a host whose
+ * data is older than the rule that no id is in both must never be given a location's token for an organization it named.
+ * Where both have it the organization is meant, as the path says.
+ */
 export async function lockInstallationOfTenant(
   db: Db,
   dialect: Dialect,
   at: { applicationId: string; tenantId: string; environment: Environment },
 ): Promise<Installation | null> {
-  const same = { application_id: at.applicationId, environment: at.environment }
-  const ofOrganization = db(table).where({ ...same, organization_id: at.tenantId, location_key: '' })
-  return (
-    (await first(locked(ofOrganization, dialect))) ??
-    first(locked(db(table).where({ ...same, location_id: at.tenantId }), dialect))
-  )
+  const { applicationId, tenantId, environment } = at
+  if (await findOrganization(db, tenantId)) {
+    return lockInstallation(db, dialect, { applicationId, organizationId: tenantId, locationId: null, environment })
+  }
+  const location = await findLocation(db, tenantId)
+  if (!location) return null
+  const { organizationId } = location
+  return lockInstallation(db, dialect, { applicationId, organizationId, locationId: tenantId, environment })
 }
 
 /** Inserts unless the target has one of this application already. */
@@ -131,17 +140,23 @@ export async function findEnabledInstallations(db: Db, ids: string[]): Promise<S
   return new Set(rows.map((row) => text(row.id)))
 }
 
-/** Ids of what one organization and its locations have installed of an application. */
-export async function listInstalledIn(
+/**
+ * What one organization and its locations have installed of an application, locked: the next `limit` by id. Only none at all
+ * means the end, because a row that somebody else uninstalls while it is waited for is left out.
+ */
+export async function lockInstalledIn(
   db: Db,
+  dialect: Dialect,
   at: { applicationId: string; organizationId: string; environment: Environment },
-): Promise<string[]> {
-  const rows = (await db(table)
+  page: { after: string; limit: number },
+): Promise<Installation[]> {
+  const query = db(table)
     .where({ application_id: at.applicationId, organization_id: at.organizationId, environment: at.environment })
     .whereNull('uninstalled_time')
+    .where('id', '>', page.after)
     .orderBy('id')
-    .select('id')) as Row[]
-  return rows.map((row) => text(row.id))
+    .limit(page.limit)
+  return ((await locked(query, dialect)) as Row[]).map(mapInstallation)
 }
 
 /** How many installations an application has, or had: their history refers to it. */
@@ -200,6 +215,7 @@ const columnNames: Record<keyof Change | 'revision', string> = {
   grant: 'grant',
   settings: 'settings',
   secrets: 'secrets',
+  shownSecrets: 'shown_secrets',
   configuredTime: 'configured_time',
   installedBy: 'installed_by',
   installedTime: 'installed_time',
@@ -213,12 +229,14 @@ const columnNames: Record<keyof Change | 'revision', string> = {
   updatedTime: 'updated_time',
 }
 
+const jsonMembers = new Set(['grant', 'settings', 'shownSecrets'])
+
 function columnsOf(change: Change & { revision?: number }): Row {
   const columns: Row = {}
   for (const [member, column] of Object.entries(columnNames)) {
     const value = change[member as keyof Change]
     if (value === undefined) continue
-    columns[column] = member === 'grant' || member === 'settings' ? toJson(value) : value
+    columns[column] = jsonMembers.has(member) && value !== null ? toJson(value) : value
   }
   return columns
 }
@@ -235,6 +253,7 @@ export function mapInstallation(row: Row): Installation {
     grant: json<string[]>(row.grant),
     settings: json<Record<string, unknown>>(row.settings),
     secrets: maybeText(row.secrets),
+    shownSecrets: maybeJson<ShownSecrets>(row.shown_secrets),
     configuredTime: maybeIso(row.configured_time),
     installedBy: maybeText(row.installed_by),
     installedTime: iso(row.installed_time),

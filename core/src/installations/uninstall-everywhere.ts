@@ -7,7 +7,7 @@ import type { InstallationsContext } from './context.ts'
 import { actorOf, type Actor } from './history.ts'
 import { applicationOf, assertOwnApplication } from './locate.ts'
 import { uninstallInstallation } from './stop.ts'
-import { listInstalledIn, lockInstallationById, lockInstallationOfTenant } from './store.ts'
+import { lockInstallation, lockInstallationById, lockInstalledIn } from './store.ts'
 
 export interface Uninstall {
   companyId?: string | undefined
@@ -71,25 +71,28 @@ async function uninstallAt(
   where: { organizationId: string; body: Uninstall; caller: Caller },
   cause: { actor: Actor; reason: string | null },
 ): Promise<void> {
-  const { environment } = where.caller
-  const applicationId = application.id
-  if (where.body.locationId) {
-    const tenantId = where.body.locationId
-    const installation = await lockInstallationOfTenant(db, ctx.dialect, { applicationId, tenantId, environment })
-    if (installation?.locationId !== tenantId) throw new StoaError('not_found')
+  const at = {
+    applicationId: application.id,
+    organizationId: where.organizationId,
+    environment: where.caller.environment,
+  }
+  const { locationId } = where.body
+  if (locationId) {
+    const installation = await lockInstallation(db, ctx.dialect, { ...at, locationId })
+    if (!installation) throw new StoaError('not_found')
     await uninstallInstallation(ctx, db, application, installation, cause)
     return
   }
-  const { organizationId } = where
-  const ids = await listInstalledIn(db, { applicationId, organizationId, environment })
-  if (ids.length === 0) throw new StoaError('not_found')
-  for (const id of ids) {
-    const installation = await lockInstallationById(db, ctx.dialect, id)
-    // Somebody else may have been faster; then it is gone already, which is what was asked for.
-    if (installation?.uninstalledTime !== null) continue
-    await uninstallInstallation(ctx, db, application, installation, cause)
+  // All or nothing, however many they are; but never all of them in memory.
+  let page = await lockInstalledIn(db, ctx.dialect, at, { after: '', limit: atOnce })
+  if (page.length === 0) throw new StoaError('not_found')
+  while (page.length > 0) {
+    for (const installation of page) await uninstallInstallation(ctx, db, application, installation, cause)
+    page = await lockInstalledIn(db, ctx.dialect, at, { after: page.at(-1)!.id, limit: atOnce })
   }
 }
+
+const atOnce = 50
 
 /** The organization that a developer names; one that contradicts the location is answered like an unknown one. */
 async function developerTarget(db: Db, body: Uninstall): Promise<string> {

@@ -11,7 +11,13 @@ const addFormats = addFormatsModule as unknown as (ajv: Ajv) => Ajv
 
 /** An identifier in a body. In paths and queries it arrives as text anyway. */
 export const Id = (description?: string) =>
-  Type.String({ minLength: 1, maxLength: idMaxLength, pattern: idPattern, ...(description && { description }) })
+  Type.String({
+    minLength: 1,
+    maxLength: idMaxLength,
+    pattern: idPattern,
+    examples: ['01a1ff50919a7ee88951eddf34997d04'],
+    ...(description && { description }),
+  })
 export const Time = (description?: string) => Type.String({ format: 'date-time', ...(description && { description }) })
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 /** One of a few literal words. TypeBox's union of literals would render as anyOf; clients read `enum` better. */

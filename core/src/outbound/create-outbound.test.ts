@@ -1,7 +1,13 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createOutbound, type Outbound, type OutboundRequest, type OutboundResponse } from './index.ts'
+import {
+  createOutbound,
+  type Outbound,
+  type OutboundOptions,
+  type OutboundRequest,
+  type OutboundResponse,
+} from './index.ts'
 
 const stops: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -27,8 +33,8 @@ async function startReceiver(script: (socket: Socket, count: number, request: st
   return { url: `http://127.0.0.1:${port}/hook?a=1`, port, counts: () => ({ requests, connections }) }
 }
 
-function openOutbound() {
-  const outbound = createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'Stoa/test' })
+function openOutbound(options: Partial<OutboundOptions> = {}) {
+  const outbound = createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'Stoa/test', ...options })
   stops.push(outbound.close)
   return outbound
 }
@@ -255,4 +261,27 @@ test('closing waits for what is under way and takes nothing new', async () => {
   await outbound.close()
   expect(await sending).toMatchObject({ ok: true, body: 'done' })
   expect(await outbound.send(post(receiver.url))).toMatchObject({ ok: false, error: 'closed' })
+})
+
+describe('connections', () => {
+  // Answers only requests for /answer.
+  const startHanging = () =>
+    startReceiver((socket, _count, text) => text.includes(' /answer ') && socket.write(answer('')))
+
+  test('of requests that hang do not keep another to the same host waiting', async () => {
+    const receiver = await startHanging()
+    const outbound = openOutbound({ connectionsPerOrigin: 41 })
+    const hanging = Array.from({ length: 40 }, () => outbound.send(post(receiver.url, { timeoutMs: 2_000 })))
+    await expect.poll(() => receiver.counts().connections).toBe(40)
+    const good = await outbound.send(post(`http://127.0.0.1:${receiver.port}/answer`, { timeoutMs: 1_500 }))
+    expect(good).toMatchObject({ ok: true })
+    await Promise.all(hanging)
+  })
+
+  test('to one origin are never more than were allowed', async () => {
+    const receiver = await startHanging()
+    const outbound = openOutbound({ connectionsPerOrigin: 2 })
+    await Promise.all(Array.from({ length: 5 }, () => outbound.send(post(receiver.url, { timeoutMs: 300 }))))
+    expect(receiver.counts().connections).toBeLessThanOrEqual(4)
+  })
 })

@@ -15,6 +15,11 @@ export type OutboundOptions = {
   allowHttp: boolean
   /** Sent as User-Agent unless the request has its own. */
   userAgent: string
+  /**
+   * Connections to one origin at once, 64 by default. Not fewer than the requests that may be under way at once, or
+   * receivers on one host that hang keep another on the same host waiting; waiting counts to the deadline.
+   */
+  connectionsPerOrigin?: number
   /** Stands in for DNS in tests. Its answers are judged like any other. */
   resolver?: HostResolver
 }
@@ -29,8 +34,7 @@ export type Outbound = {
   close(): Promise<void>
 }
 
-/** Per origin. More would let a single receiver's host take the files of all; waiting for one counts to the deadline. */
-const connectionsPerOrigin = 16
+const defaultConnectionsPerOrigin = 64
 
 /**
  * undici `request()` and not `fetch`: fetch follows redirects past the guard and inflates what it gets.
@@ -40,9 +44,10 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const policy = createAddressPolicy(options.allowPrivateNetworks)
   const resolver = options.resolver ?? createHostResolver()
   const connect = createGuardedConnector(policy, resolver)
+  const connections = options.connectionsPerOrigin ?? defaultConnectionsPerOrigin
   const makeClient = (origin: string | URL) => createTrackedClient(new URL(origin), connect)
   const agent = new Agent({
-    factory: (origin) => new Pool(origin, { connections: connectionsPerOrigin, factory: makeClient }),
+    factory: (origin) => new Pool(origin, { connections, factory: makeClient }),
   })
   const underWay = new Set<Promise<OutboundResult>>()
   let closing = false

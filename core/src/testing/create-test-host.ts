@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { createClient, type Client } from '@stoa/sdk'
 import type { Logger } from '../kernel/index.ts'
 import { createHost, type Host, type HostConfig } from '../host.ts'
-import { listenOn } from './listen.ts'
+import { createApp, listen } from './listen.ts'
 import { seedDemoWorld, type DemoWorld } from './seed-demo-world.ts'
 
 export interface TestHost {
@@ -29,13 +29,17 @@ const onlyErrors: Logger = {
 
 /**
  * The real host, in this process, in memory, on a free port, with the demo world in it: for authors' and embedders' own tests.
- * Webhooks may go to this machine; a failed delivery is tried again after 50 ms instead of 5 s.
+ * Webhooks may go to this machine; a failed delivery is tried again at once, twice, and once more after a second.
  */
 export async function createTestHost(options: Partial<HostConfig> = {}): Promise<TestHost> {
+  // Listening first, so that the links in answers lead here.
+  const app = createApp()
+  const { url, close } = await listen(app)
   const host = await createHost({
     database: ':memory:',
     secret: 'a secret that only tests know, 32+',
     mode: 'test',
+    baseUrl: url,
     logger: onlyErrors,
     ...options,
     webhooks: {
@@ -46,7 +50,7 @@ export async function createTestHost(options: Partial<HostConfig> = {}): Promise
       ...options.webhooks,
     },
   })
-  const { url, close } = await listenOn(host)
+  app.use(host.router, host.notFound)
   const world = await seedDemoWorld(host, { baseUrl: url })
   host.start()
   const as = (token: string) => createClient({ baseUrl: url, token })

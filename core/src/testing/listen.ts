@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express from 'express'
+import express, { type Express } from 'express'
 import type { Host } from '../host.ts'
 
 export interface Listening {
@@ -9,12 +9,21 @@ export interface Listening {
 }
 
 /** Serves a host on a free port of this machine. */
-export async function listenOn(host: Pick<Host, 'router' | 'notFound'>, port = 0): Promise<Listening> {
+export async function listenOn(host: Pick<Host, 'router' | 'notFound'>): Promise<Listening> {
+  const app = createApp()
+  app.use(host.router, host.notFound)
+  return listen(app)
+}
+
+export function createApp(): Express {
   const app = express()
   app.disable('x-powered-by')
-  app.use(host.router, host.notFound)
+  return app
+}
+
+export async function listen(app: Express): Promise<Listening> {
   const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(port, '127.0.0.1', (error?: Error) => (error ? reject(error) : resolve(listening)))
+    const listening = app.listen(0, '127.0.0.1', (error?: Error) => (error ? reject(error) : resolve(listening)))
   })
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -38,14 +38,14 @@ export async function seedDemoWorld(host: Host, { baseUrl, previous }: SeedOptio
   const { url, close } = await listenOn(host)
   try {
     if (previous && (await stillWorks(url, previous))) return { ...previous, baseUrl }
-    const operator = await person(host, 'operator@stoa.example', 'Olive Operator', 'Demo platform')
+    const operator = await person(host, 'operator', 'Olive Operator', 'Demo platform')
     await host.services.saveMembership({
       organizationId: operator.organizationId,
       userId: operator.userId,
       role: 'operator',
     })
-    const author = await person(host, 'author@stoa.example', 'Ada Author', 'Demo publisher')
-    const merchant = await person(host, 'merchant@stoa.example', 'Mo Merchant', 'Demo merchant')
+    const author = await person(host, 'author', 'Ada Author', 'Demo publisher')
+    const merchant = await person(host, 'merchant', 'Mo Merchant', 'Demo merchant')
     const password = randomBytes(12).toString('base64url')
     await host.services.setPassword(merchant.userId, password)
 
@@ -78,12 +78,17 @@ interface Person {
   organizationId: string
 }
 
-async function person({ services }: Host, email: string, name: string, organization: string): Promise<Person> {
-  const user = (await services.findUserByEmail(email)) ?? (await services.createUser({ email, name }))
-  const [membership] = await services.listMemberships(user.id)
-  const organizationId =
-    membership?.organizationId ?? (await services.createOrganization(user.id, { name: organization, email })).id
-  return { userId: user.id, organizationId }
+// Found by ids that only the host's own code can give, so that nobody's account is ever taken for a demo one.
+async function person({ services }: Host, role: string, name: string, organization: string): Promise<Person> {
+  const userId = `usr_demo_${role}`
+  const organizationId = `org_demo_${role}`
+  const email = `${role}@stoa.example`
+  if ((await services.findUserByEmail(email))?.id !== userId) await services.createUser({ id: userId, email, name })
+  const memberships = await services.listMemberships(userId)
+  if (!memberships.some((each) => each.organizationId === organizationId)) {
+    await services.createOrganization(userId, { id: organizationId, name: organization, email })
+  }
+  return { userId, organizationId }
 }
 
 async function key({ services }: Host, { userId, organizationId }: Person, environment: Environment): Promise<string> {
@@ -176,6 +181,8 @@ async function makeApplication(publisher: Client, operator: Client, name: string
         'GetApplicationInstanceConfiguration',
         'marketplace-installer-details.readonly',
         'oauth.write',
+        'locations:show',
+        'organizations:show',
       ],
       properties: settings,
     },

@@ -10,6 +10,7 @@ import {
   chargeShape,
   Funds,
   FundsQuery,
+  mostSkipped,
 } from './charge-schemas.ts'
 import { findCharge, listCharges, type ChargeFilter } from './charge-store.ts'
 import type { ChargeQueue } from './charge-queue.ts'
@@ -162,7 +163,7 @@ type ListQuery = { [Name in keyof typeof ChargeListQuery.properties]?: string | 
 
 function readFilter(query: ListQuery): ChargeFilter {
   const filter: ChargeFilter = {
-    skip: readWhole('skip', query.skip, { least: 0, most: 1_000_000_000, usual: 0 }),
+    skip: readWhole('skip', query.skip, { least: 0, most: mostSkipped, usual: 0 }),
     limit: readWhole('limit', query.limit, { least: 1, most: 1000, usual: 100 }),
   }
   for (const name of ['meterId', 'eventId', 'userId'] as const) {

@@ -19,17 +19,25 @@ const mostTries = 5
 /** Charges of many clients share transactions: whatever arrives while one is being written is the next one. */
 export function createChargeQueue(ctx: WalletContext): ChargeQueue {
   const { db, dialect, config } = ctx
-  const group = createGroupCommit<ChargeRequest, ChargeOutcome>({
-    db,
-    maxBatch: config.wallet.batchSize,
-    writers: dialect.batchWriters,
-    run: (trx, requests) => bookCharges(ctx, trx, requests),
-  })
+  const openGroup = (maxBatch: number) =>
+    createGroupCommit<ChargeRequest, ChargeOutcome>({
+      db,
+      maxBatch,
+      writers: dialect.batchWriters,
+      run: (trx, requests) => bookCharges(ctx, trx, requests),
+    })
+  const together = openGroup(config.wallet.batchSize)
+  // Bounded like the other, so that a batch which falls apart does not ask for a connection for each of its charges.
+  const alone = openGroup(1)
+  // Whole calls, not what the groups hold: a charge that is tried again is in neither of them for a moment.
+  let underWay = 0
+  const idle: (() => void)[] = []
 
   // A batch that failed for one request's sake must not fail the others: after a conflict they go into another batch, after
   // anything unforeseen each into a transaction of its own, where only the guilty one fails. Trying again is safe, also
   // when the commit was lost on the way, because an eventId is never charged twice.
   async function submit(request: ChargeRequest): Promise<ChargeOutcome> {
+    let group = together
     for (let tries = 1; ; tries++) {
       try {
         return await group.submit(request)
@@ -39,27 +47,27 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
           if (tries < mostTries) continue
           throw new StoaError('unavailable', { retryAfter: 1, cause: error })
         }
-        if (isDatabaseUnavailable(error)) throw error
-        return alone(request)
+        if (group === alone || isDatabaseUnavailable(error)) throw error
+        group = alone
       }
     }
   }
 
-  async function alone(request: ChargeRequest): Promise<ChargeOutcome> {
-    const [outcome] = await db.transaction((trx) => bookCharges(ctx, trx, [request]))
-    if (outcome instanceof Error) throw outcome
-    return outcome!
-  }
-
   return {
-    submit(request) {
-      if (group.size >= config.wallet.queueLimit) {
+    async submit(request) {
+      if (underWay >= config.wallet.queueLimit) {
         const message = 'Too many charges are waiting to be written; send it again after the time in Retry-After.'
-        return Promise.reject(new StoaError('unavailable', { message, retryAfter: 1 }))
+        throw new StoaError('unavailable', { message, retryAfter: 1 })
       }
-      return submit(request)
+      underWay++
+      try {
+        return await submit(request)
+      } finally {
+        underWay--
+        if (underWay === 0) for (const done of idle.splice(0)) done()
+      }
     },
-    drain: () => group.drain(),
+    drain: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   }
 }
 

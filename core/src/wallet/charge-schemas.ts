@@ -1,6 +1,7 @@
 import { Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
 import { amounts, ExactText, StorableText } from './exact.ts'
 import type { ChargeRecord } from './charge.ts'
+import { mostCounted } from './charge-store.ts'
 
 const Name = (description: string) => StorableText(255, description)
 
@@ -71,8 +72,17 @@ export const ChargeShape = Type.Object({
 export const ChargeList = Type.Object({
   charges: Type.Array(ChargeShape),
   count: Type.Integer({ description: 'As pagination.total. Deprecated.' }),
-  pagination: Type.Object({ total: Type.Integer(), skip: Type.Integer(), limit: Type.Integer() }),
+  pagination: Type.Object({
+    total: Type.Integer({
+      description: `How many there are; counted up to ${mostCounted}, which stands for that many or more.`,
+    }),
+    skip: Type.Integer(),
+    limit: Type.Integer(),
+  }),
 })
+
+/** The database reads what is skipped. */
+export const mostSkipped = 100_000
 
 // Clients send absent optionals as the text `undefined`, so numbers are read by the rule.
 const Whole = (description: string) => Type.Unsafe<string | number>({ type: ['integer', 'string'], description })
@@ -83,7 +93,7 @@ export const ChargeListQuery = Type.Object({
   userId: Type.Optional(Name('Only charges that named this user.')),
   startDate: Type.Optional(StorableText(64, 'Only what was booked at or after this ISO 8601 date or time (UTC).')),
   endDate: Type.Optional(StorableText(64, 'Only what was booked before this ISO 8601 date or time (UTC).')),
-  skip: Type.Optional(Whole('Records to skip; 0 by default.')),
+  skip: Type.Optional(Whole(`Records to skip, at most ${mostSkipped}; 0 by default. Further back, narrow the dates.`)),
   limit: Type.Optional(Whole('Most records to return, from 1 to 1000; 100 by default.')),
 })
 

@@ -51,6 +51,11 @@ export async function findCharge(db: Db, tenant: Tenant, id: string): Promise<Ch
   return row ? toCharge(row) : null
 }
 
+/** Keeps the charge for this transaction until it ends; for one that no wallet paid, whose lock would do the same. */
+export async function lockCharge(db: Db, dialect: Dialect, id: string): Promise<void> {
+  if (dialect.rowLocks) await db(table).where({ id, seq: 0 }).forUpdate().select('id')
+}
+
 export interface ChargeFilter {
   meterId?: string
   eventId?: string
@@ -63,7 +68,10 @@ export interface ChargeFilter {
   limit: number
 }
 
-/** Charges and refunds of this application on this location, the latest first. */
+/** What is counted of a list. Counting on would read the whole history of a location for every page of it. */
+export const mostCounted = 10_000
+
+/** Charges and refunds of this application on this location, the latest first. `total` ends at `mostCounted`. */
 export async function listCharges(
   db: Db,
   tenant: Tenant,
@@ -76,14 +84,13 @@ export async function listCharges(
     if (filter.startTime !== undefined) query.where('charge.created_time', '>=', filter.startTime)
     if (filter.endTime !== undefined) query.where('charge.created_time', '<', filter.endTime)
   }
-  const [{ count } = { count: 0 }] = (await ownRecords(db, tenant).modify(narrow).count({ count: '*' })) as Row[]
+  const counted = ownRecords(db, tenant).modify(narrow).select('charge.id').limit(mostCounted).as('counted')
+  const [{ count } = { count: 0 }] = (await db.from(counted).count({ count: '*' })) as Row[]
+  // One eventId is one charge and its refund; ordered by time as well, the planners go through the list for them.
+  const byTime = ['charge.created_time', 'charge.id'].filter(() => filter.eventId === undefined)
   const rows = (await records(db, tenant)
     .modify(narrow)
-    .orderBy([
-      { column: 'charge.created_time', order: 'desc' },
-      { column: 'charge.id', order: 'desc' },
-      { column: 'charge.seq', order: 'desc' },
-    ])
+    .orderBy([...byTime, 'charge.seq'].map((column) => ({ column, order: 'desc' })))
     .limit(filter.limit)
     .offset(filter.skip)) as Row[]
   return { items: rows.map(toCharge), total: integer(count) }

@@ -2,7 +2,7 @@ import { afterCommit, type Db } from '../database/index.ts'
 import { publish } from '../events/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
 import { chargeEvent, tellCharge } from './charge-events.ts'
-import { findCharge, insertCharges } from './charge-store.ts'
+import { findCharge, insertCharges, lockCharge } from './charge-store.ts'
 import type { ChargeRecord } from './charge.ts'
 import type { WalletContext } from './context.ts'
 import { findEntries, insertPostings, lockWallet, updateWallets } from './ledger-store.ts'
@@ -19,9 +19,11 @@ const day = 86_400_000
 export async function voidCharge(ctx: WalletContext, db: Db, tenant: Tenant, chargeId: string): Promise<void> {
   const found = await findCharge(db, tenant, chargeId)
   if (!found) throw new StoaError('charge_not_found')
-  // The only lock it ever takes, so it cannot stand in a circle with batches. Who waited for it looks again.
+  // The only lock it ever takes, so it cannot stand in a circle with batches: the wallet's, or where nothing was paid, and
+  // there may be none, the charge's. Who waited for it looks again.
   const wallet = found.accountId === null ? null : await lockWallet(db, ctx.dialect, found.accountId)
-  const charge = wallet ? (await findCharge(db, tenant, chargeId))! : found
+  if (!wallet) await lockCharge(db, ctx.dialect, chargeId)
+  const charge = (await findCharge(db, tenant, chargeId))!
   if (charge.refundedTime !== null) return
   const now = nowIso(ctx.clock)
   if (Date.parse(now) - Date.parse(charge.createdTime) >= ctx.config.wallet.voidWindowDays * day) {

@@ -8,8 +8,10 @@ export interface ClientOptions {
   token: string | (() => string | Promise<string>)
   /** Acts in this organization instead of the credential's default one. */
   organizationId?: string
-  /** Acts in this location of the organization. */
+  /** Acts in this location of the organization; needs `organizationId`. */
   locationId?: string
+  /** For user sessions, which may act in both. Keys and installation tokens belong to one. */
+  environment?: 'production' | 'sandbox'
   /** Milliseconds until a request is given up. */
   timeout?: number
   fetch?: typeof fetch
@@ -47,8 +49,14 @@ type Call<Id extends keyof Operations> =
 /** One method per operation of the host. */
 export type Client = { [Id in keyof Operations]: Call<Id> }
 
-/** A typed client of a Stoa host. Every method resolves to the answer's body and throws `StoaApiError` on a refusal. */
+/**
+ * A typed client of a Stoa host. Every method resolves to the answer's body and throws `StoaApiError` on a refusal.
+ * Throws TypeError for options that contradict each other.
+ */
 export function createClient(options: ClientOptions): Client {
+  if (options.locationId !== undefined && options.organizationId === undefined) {
+    throw new TypeError('A location is chosen within its organization: give organizationId beside locationId.')
+  }
   const entries = Object.entries(routes as Record<string, Route>).map(([name, route]) => [
     name,
     (input: AnyInput = {}) => send(options, route, input),
@@ -74,6 +82,7 @@ async function send(options: ClientOptions, [method, path, scope]: Route, input:
       headers: {
         Accept: 'application/json',
         Authorization: `Bearer ${token}`,
+        ...(options.environment && { 'X-Environment': options.environment }),
         ...(input.body !== undefined && { 'Content-Type': bytes ? 'application/octet-stream' : 'application/json' }),
       },
       body:
@@ -107,7 +116,10 @@ function scopePrefix({ organizationId, locationId }: ClientOptions, scope: Route
 }
 
 function pathOf(path: string, { params = {}, query = {} }: AnyInput): string {
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])))
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    if (params[name] === undefined) throw new TypeError(`params.${name} is missing for ${path}.`)
+    return encodeURIComponent(String(params[name]))
+  })
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
   const search = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()
   return filled + (search && `?${search}`)

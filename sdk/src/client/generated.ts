@@ -48,6 +48,16 @@ export interface Operations {
     input: {}
     result: undefined
   }
+  /** Change one’s password */
+  changePassword: {
+    input: {
+      body: {
+        currentPassword: string
+        newPassword: string
+      }
+    }
+    result: undefined
+  }
   /** See who is signed in, and where they belong */
   getMe: {
     input: {}
@@ -57,7 +67,7 @@ export interface Operations {
         email: string
         name: string
       } | null)
-      organizationId: string
+      organizationId: (string | null)
       permissions: Array<string>
     }
   }
@@ -834,10 +844,10 @@ export interface Operations {
       to: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
       reason: (string | null)
       actor: {
-        kind: "user" | "api-key" | "application"
-        /** The person, or the credential when no person stands behind it. */
-        id: string
-        organizationId: string
+        /** To a publisher the platform’s own people are `operator`, without ids. */
+        kind: "user" | "api-key" | "application" | "operator"
+        id: (string | null)
+        organizationId: (string | null)
       }
       time: string
     }>
@@ -851,6 +861,8 @@ export interface Operations {
       body?: {
         /** For the publisher to read. */
         reason?: string
+        /** `updatedTime` of the application that was judged, or `submittedTime` of its revision; refused if it changed since. */
+        updatedTime?: string
       }
     }
     result: {
@@ -897,6 +909,8 @@ export interface Operations {
       body: {
         /** For the publisher to read. */
         reason: string
+        /** `updatedTime` of the application that was judged, or `submittedTime` of its revision; refused if it changed since. */
+        updatedTime?: string
       }
     }
     result: {
@@ -1044,7 +1058,7 @@ export interface Operations {
       description: (string | null)
       website: (string | null)
       redirectUri: (string | null)
-      /** Of the client. A disabled one cannot authenticate. */
+      /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
@@ -1077,7 +1091,7 @@ export interface Operations {
       description: (string | null)
       website: (string | null)
       redirectUri: (string | null)
-      /** Of the client. A disabled one cannot authenticate. */
+      /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
@@ -1105,7 +1119,7 @@ export interface Operations {
       description: (string | null)
       website: (string | null)
       redirectUri: (string | null)
-      /** Of the client. A disabled one cannot authenticate. */
+      /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
@@ -1142,7 +1156,7 @@ export interface Operations {
       description: (string | null)
       website: (string | null)
       redirectUri: (string | null)
-      /** Of the client. A disabled one cannot authenticate. */
+      /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
@@ -1178,7 +1192,7 @@ export interface Operations {
       description: (string | null)
       website: (string | null)
       redirectUri: (string | null)
-      /** Of the client. A disabled one cannot authenticate. */
+      /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
@@ -2158,6 +2172,7 @@ export const routes = {
   getHealth: ['GET', '/health', 'organization'],
   signIn: ['POST', '/sessions', ''],
   signOut: ['DELETE', '/sessions/current', ''],
+  changePassword: ['PUT', '/users/me/password', ''],
   getMe: ['GET', '/users/me', ''],
   listOrganizations: ['GET', '/organizations', ''],
   createOrganization: ['POST', '/organizations', ''],

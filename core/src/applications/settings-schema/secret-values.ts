@@ -64,6 +64,20 @@ export function applyUpdate(compiled: WithSecrets, stored: JsonObject, incoming:
   )
 }
 
+/**
+ * Whether applyUpdate would keep any of the stored secrets, so that they have to be opened.
+ *
+ * @param masks the stored secrets, masked
+ */
+export function keepsSecrets(compiled: WithSecrets, masks: JsonObject, incoming: JsonObject): boolean {
+  const updated = applyUpdate(compiled, masks, incoming)
+  // By identity: what was sent may look just like the mask.
+  return compiled.secretPaths.some((path) => {
+    const mask = valueAt(masks, path)
+    return mask !== undefined && valueAt(updated, path) === mask
+  })
+}
+
 function maskValue(value: unknown): SecretMask {
   return { set: true, last4: typeof value === 'string' && value.length >= 12 ? value.slice(-4) : null }
 }

@@ -3,6 +3,10 @@ import type { Migration } from '../migrate.ts'
 export const accountsMigration: Migration = {
   name: '0001-accounts',
   async up({ createTable }) {
+    await createTable('stoa_host', (column) => {
+      column.id('name')
+      column.text('value')
+    })
     await createTable('stoa_users', (column, table) => {
       column.id()
       column.text('email')
@@ -42,6 +46,7 @@ export const accountsMigration: Migration = {
       column.time('expires_time')
       column.time('revoked_time').nullable()
       table.index(['user_id'])
+      table.index(['expires_time'])
     })
   },
 }

@@ -8,6 +8,7 @@ export const accessMigration: Migration = {
       column.ref('organization_id', 'stoa_organizations')
       column.text('application_id').nullable()
       column.ref('created_by', 'stoa_users').nullable()
+      column.text('parent_id').nullable()
       column.text('name')
       column.text('token_hash')
       column.text('last_four')
@@ -19,6 +20,7 @@ export const accessMigration: Migration = {
       column.time('last_used_time').nullable()
       table.unique(['token_hash'])
       table.index(['organization_id', 'id'])
+      table.index(['parent_id'])
     })
     await createTable('stoa_installation_tokens', (column, table) => {
       column.text('token_hash')
@@ -34,6 +36,7 @@ export const accessMigration: Migration = {
       column.time('revoked_time').nullable()
       table.primary(['token_hash'])
       table.index(['installation_id'])
+      table.index(['application_id'])
       table.index(['expires_time'])
     })
   },

@@ -16,6 +16,8 @@ export const installationsMigration: Migration = {
       column.json('grant')
       column.json('settings')
       column.text('secrets').nullable()
+      // What may be shown of the secrets, so that showing an installation never opens them.
+      column.json('shown_secrets').nullable()
       column.time('configured_time').nullable()
       column.text('installed_by').nullable()
       column.time('installed_time')

@@ -124,6 +124,11 @@ export const walletMigration: Migration = {
         indexName: 'stoa_charges_event',
       })
       table.index(['application_id', 'location_id', 'environment', 'created_time', 'id'], 'stoa_charges_list')
+      table.index(['application_id', 'location_id', 'environment', 'meter_id', 'created_time'], 'stoa_charges_meter')
+      table.index(['application_id', 'location_id', 'environment', 'user_id', 'created_time'], 'stoa_charges_user', {
+        // Most charges name nobody.
+        predicate: trx.whereNotNull('user_id'),
+      })
     })
 
     for (const table of [
