@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../core/src/config.ts'
 import { deleteEndpoint, publish, publishMany, updateEndpoint } from '../../core/src/events/index.ts'
 import { mintToken, type SecretBox } from '../../core/src/kernel/index.ts'
 import { eachDatabase } from '../support/databases.ts'
@@ -29,6 +30,12 @@ const aLittle = () => new Promise((resolve) => setTimeout(resolve, 150))
 function echo(receiver: Receiver, before = ''): void {
   receiver.answer((response, index) => response.writeHead(200).end(before + receiver.received[index]!.body))
 }
+
+it.each(['concurrency', 'perEndpoint'])('refuses a boundless webhooks.%s', (option) => {
+  const secret = 'a secret of at least thirty-two characters'
+  expect(() => parseConfig({ secret, webhooks: { [option]: 1025 } })).toThrow(option)
+  expect(parseConfig({ secret, webhooks: { [option]: 1024 } }).webhooks).toMatchObject({ [option]: 1024 })
+})
 
 eachDatabase((database) => {
   it('records a failure when an event cannot be signed, and goes on with the others', async () => {

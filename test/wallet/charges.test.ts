@@ -648,6 +648,20 @@ eachDatabase((database) => {
       expect([beyond.status, beyond.body.charges, beyond.body.pagination.total]).toEqual([200, [], 3])
     })
 
+    it('stops counting at 10,000', async () => {
+      const locationId = await world.location()
+      const token = await world.install(world.appId, locationId)
+      const { body } = await world.charge({ locationId, meterId: world.dynamic, units: 0.000001, price: 0.01 }, token)
+      const { id, event_id: _eventId, ...row } = await world.db('stoa_charges').where({ id: body.chargeId }).first()
+      const copies = Array.from({ length: 10_005 }, (_, n) => ({ ...row, id: `${id}${n}`, event_id: `copy-${n}` }))
+      for (let from = 0; from < copies.length; from += 400) {
+        await world.db('stoa_charges').insert(copies.slice(from, from + 400))
+      }
+      const answer = await world.get(`${world.chargesPath}?limit=1&skip=10004`, token)
+      expect(answer.body.pagination.total).toBe(10_000)
+      expect(answer.body.charges).toHaveLength(1)
+    })
+
     it('refuses a filter that is not text of a database with a clear answer', async () => {
       expect((await world.get(`${world.chargesPath}?eventId=%00`)).status).toBe(400)
     })

@@ -11,14 +11,15 @@ import {
   idPattern,
   StoaError,
   type SchemaCompiler,
-  type TSchema,
   type Validator,
 } from '../kernel/index.ts'
 import type { Authenticate, Caller } from './caller.ts'
 import { Reply, type Operation } from './operation.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import { checkResponse, responseValidators } from './check-response.ts'
 import { assertStorable, readJson } from './read-body.ts'
 import { renderError } from './render-error.ts'
+import { sentenceOf } from './sentence-of.ts'
 
 export interface MountOptions {
   context: Context
@@ -244,44 +245,6 @@ function readBody(operation: Operation, validator: Validator | undefined, req: R
   if (!refusal) return value
   const code = operation.surface === 'runtime' && refusal.onlyMissing ? 'invalid_request' : 'validation_failed'
   throw new StoaError(code, { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
-}
-
-function sentenceOf(fields: { field: string; message: string }[]): string {
-  return fields
-    .slice(0, 5)
-    .map(({ field, message }) => `${field} ${message}`)
-    .join('; ')
-}
-
-// In production a response is not checked: a body that differs from its documentation still beats none.
-function responseValidators(operation: Operation, schemas: SchemaCompiler): Map<number, Validator | null> {
-  return new Map(
-    Object.entries(operation.responses).map(([status, schema]) => [
-      Number(status),
-      schema && schemas.response(schema as TSchema),
-    ]),
-  )
-}
-
-function checkResponse(
-  { config, logger }: Context,
-  operation: Operation,
-  answers: Map<number, Validator | null>,
-  answer: Reply,
-): void {
-  const problem = responseProblem(answers, answer)
-  if (problem === null) return
-  const error = new Error(`${operation.id} answered ${answer.status}: ${problem}`)
-  if (config.mode === 'test') throw error
-  logger.error({ err: error }, 'a response differs from its documentation')
-}
-
-function responseProblem(answers: Map<number, Validator | null>, answer: Reply): string | null {
-  if (!answers.has(answer.status)) return 'the status is not documented'
-  const validator = answers.get(answer.status)
-  if (!validator || Buffer.isBuffer(answer.body)) return null
-  const refusal = validator(answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body)))
-  return refusal && sentenceOf(refusal.fields)
 }
 
 function send(res: Response, answer: Reply): void {
