@@ -512,6 +512,16 @@ eachDatabase((database) => {
       expect(await world.checkLedger()).toEqual([])
     })
 
+    it('refuses a body, so that nobody who asks for a part gets the whole', async () => {
+      const { charge, locationId, token } = await funded(10)
+      const { chargeId } = (await charge({ eventId: 'part' })).body
+      const before = await world.balance(locationId)
+      const body = { amount: 0.1 }
+      const answer = await world.request('DELETE', `${world.chargesPath}/${chargeId}`, { token, body })
+      expect(answer.status).toBe(422)
+      expect(await world.balance(locationId)).toBe(before)
+    })
+
     it('gives back what was taken, whatever the price is today', async () => {
       const meterId = await world.meter(world.appId, { name: 'P', unit: 'x', priceType: 'fixed', price: 2 })
       const { charge, locationId, token } = await funded(10)

@@ -1,5 +1,5 @@
 import { defineOperation, reply, type Operation } from '../http/index.ts'
-import { idMaxLength, idPattern, invalidField, StoaError, Type } from '../kernel/index.ts'
+import { idMaxLength, idPattern, invalidField, StoaError, Type, Strict } from '../kernel/index.ts'
 import {
   ChargeBody,
   ChargeCreated,
@@ -142,6 +142,9 @@ export function chargeOperations(ctx: WalletContext, queue: ChargeQueue): Operat
       permission: writeCharges,
       callers,
       params,
+      // Empty on purpose: who sends an amount expects a part to be given back, and must not get the whole.
+      body: Strict({}),
+      bodyKind: 'optional',
       responses: { 200: Type.Object({ success: Type.Literal(true) }) },
       errors: ['charge_not_found', 'void_window_closed'],
       handler: async ({ caller, db, params: { chargeId } }) => {

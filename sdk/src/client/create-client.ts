@@ -65,7 +65,7 @@ export function createClient(options: ClientOptions): Client {
 }
 
 interface AnyInput {
-  params?: Record<string, unknown>
+  params?: Record<string, string>
   query?: Record<string, unknown>
   body?: unknown
 }
@@ -117,8 +117,9 @@ function scopePrefix({ organizationId, locationId }: ClientOptions, scope: Route
 
 function pathOf(path: string, { params = {}, query = {} }: AnyInput): string {
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    if (params[name] === undefined) throw new TypeError(`params.${name} is missing for ${path}.`)
-    return encodeURIComponent(String(params[name]))
+    const value = params[name]
+    if (value === undefined) throw new TypeError(`params.${name} is missing for ${path}.`)
+    return encodeURIComponent(value)
   })
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
   const search = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()

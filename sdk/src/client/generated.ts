@@ -1763,7 +1763,7 @@ export interface Operations {
         startDate?: string
         /** Only what was booked before this ISO 8601 date or time (UTC). */
         endDate?: string
-        /** Records to skip; 0 by default. */
+        /** Records to skip, at most 100000; 0 by default. Further back, narrow the dates. */
         skip?: number | string
         /** Most records to return, from 1 to 1000; 100 by default. */
         limit?: number | string
@@ -1805,6 +1805,7 @@ export interface Operations {
       /** As pagination.total. Deprecated. */
       count: number
       pagination: {
+        /** How many there are; counted up to 10000, which stands for that many or more. */
         total: number
         skip: number
         limit: number
@@ -1930,6 +1931,7 @@ export interface Operations {
       params: {
         chargeId: string
       }
+      body?: Record<string, unknown>
     }
     result: {
       success: true
