@@ -91,6 +91,6 @@ describe('a path', () => {
 describe('links', () => {
   it('are built from baseUrl', async () => {
     const { headers } = await host.call('POST', '/locations', { token: key, body: { name: 'Elsewhere' } })
-    expect(headers.get('location')).toMatch(/^http:\/\/localhost:4000\/locations\/loc_\w+$/)
+    expect(headers.get('location')).toMatch(new RegExp(`^${host.url}/locations/loc_\\w+$`))
   })
 })

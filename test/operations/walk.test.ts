@@ -331,6 +331,13 @@ function listing(name: string, logoId: string) {
     authorName: 'A',
     tagline: 't',
     description: 'd',
-    permissions: ['charges.write', 'GetApplicationInstanceConfiguration'],
+    permissions: [
+      'charges:*',
+      'instance-configuration:*',
+      'instances:uninstall',
+      'installer-details:show',
+      'locations:show',
+      'organizations:show',
+    ],
   }
 }

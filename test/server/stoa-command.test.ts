@@ -1,5 +1,5 @@
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -45,13 +45,29 @@ describe('stoa serve', () => {
     const home = await makeHome()
     const { url, child } = await serveStoa({ STOA_HOME: home })
     const world = JSON.parse((await runStoa(['seed', '--json'], { STOA_HOME: home })).stdout) as DemoWorld
-    // Hashing the password keeps the request under way for some time.
-    const signIns = Array.from({ length: 5 }, () => call(url, 'POST', '/sessions', { body: world.user }))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // Half of the body before the signal, the other half after it.
+    const body = JSON.stringify(world.user)
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
+    const sent = request(`${url}/sessions`, { method: 'POST', headers })
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      sent.once('response', (response) => resolve(response.resume().statusCode))
+      sent.once('error', reject)
+    })
+    await new Promise<void>((resolve) => sent.write(body.slice(0, 10), () => resolve()))
+    // Until the host has surely begun to read it.
+    expect((await call(url, 'GET', '/health')).status).toBe(200)
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
-    const answers = await Promise.allSettled(signIns)
-    expect(answers.map((each) => each.status === 'fulfilled' && each.value.status)).toEqual(Array(5).fill(201))
+    await expect
+      .poll(() =>
+        call(url, 'GET', '/health').then(
+          () => 'serves',
+          () => 'closed',
+        ),
+      )
+      .toBe('closed')
+    sent.end(body.slice(10))
+    expect(await answered).toBe(201)
     expect(await ended).toBe(0)
   })
 
