@@ -5,7 +5,6 @@ import {
   insertRows,
   integer,
   iso,
-  isForeignKeyViolation,
   isUniqueViolation,
   json,
   maybeIso,
@@ -175,7 +174,7 @@ eachDatabase((database) => {
 
     it('a reference to nothing', async () => {
       const orphan = opened.knex('owned').insert({ id: 'o', kind: 'nobody' })
-      await expect(orphan).rejects.toSatisfy(isForeignKeyViolation)
+      await expect(orphan).rejects.toThrow(/foreign key/i)
       await expect(opened.knex('owned').insert({ id: 'o', kind: 'nobody' })).rejects.not.toSatisfy(isUniqueViolation)
     })
 
@@ -187,7 +186,7 @@ eachDatabase((database) => {
           .knex('kinds')
           .where({ id: `row${number}` })
           .delete(),
-      ).rejects.toSatisfy(isForeignKeyViolation)
+      ).rejects.toThrow(/foreign key/i)
     })
   })
 })

@@ -1,14 +1,9 @@
 export { createApiKey, revokeApiKey, revokeApiKeysOf, saveApiKey, type NewApiKey } from './api-keys.ts'
 export { createAuthenticate } from './authenticate.ts'
-export { createCatalogue, type Catalogue, type Resolved } from './catalogue.ts'
+export { createCatalogue } from './catalogue.ts'
 export type { AccessContext } from './context.ts'
-export {
-  mintInstallationToken,
-  revokeApplicationTokens,
-  revokeInstallationTokens,
-  type NewInstallationToken,
-} from './installation-tokens.ts'
+export { mintInstallationToken, revokeApplicationTokens, revokeInstallationTokens } from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'
 export { createCredentialSweeper } from './sweep-credentials.ts'
-export { findApiKey, listApiKeys, type ApiKey } from './store.ts'
+export { listApiKeys, type ApiKey } from './store.ts'

@@ -2,7 +2,6 @@ export {
   createLocation,
   createOrganization,
   createUser,
-  locationOf,
   setPassword,
   type AccountsContext,
   type NewLocation,
@@ -10,7 +9,7 @@ export {
   type NewUser,
 } from './accounts.ts'
 export { accountsOperations } from './operations.ts'
-export { createSessions, isSessionToken, type Session, type Sessions } from './sessions.ts'
+export { createSessions, isSessionToken, type Session } from './sessions.ts'
 export {
   findLocation,
   deleteEndedSessions,

@@ -21,12 +21,6 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === '23505' || code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
 }
 
-/** Whether a foreign key refused the change. */
-export function isForeignKeyViolation(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  return code === '23503' || code === '23001' || code === 'SQLITE_CONSTRAINT_FOREIGNKEY'
-}
-
 /**
  * Takes away what PostgreSQL tells of the rows beside an error ("Key (email)=(ada@example.com) already exists."): errors are
  * logged. The message, the code and the names of table and constraint stay. Changes the error itself; returns it.

@@ -1,4 +1,4 @@
-export { claimDue, type Claim } from './claim.ts'
+export { claimDue } from './claim.ts'
 export { boolean, integer, iso, json, maybeIso, maybeJson, maybeText, money, text, toJson, type Row } from './codecs.ts'
 export {
   CollectionParameters,
@@ -10,13 +10,12 @@ export {
   type CollectionSpec,
   type CollectionText,
 } from './collection.ts'
-export { type Columns } from './columns.ts'
-export { dialects, type Dialect } from './dialect.ts'
-export { hideRowValues, isDatabaseUnavailable, isForeignKeyViolation, isUniqueViolation } from './faults.ts'
-export { foldText, type CollectionColumn } from './filter-language.ts'
+export { type Dialect } from './dialect.ts'
+export { hideRowValues, isDatabaseUnavailable, isUniqueViolation } from './faults.ts'
+export { foldText } from './filter-language.ts'
 export { createGroupCommit, type GroupCommit } from './group-commit.ts'
 export { insertRows } from './insert-rows.ts'
-export { migrate, pendingMigrations, type Migration, type SchemaTools } from './migrate.ts'
+export { migrate, pendingMigrations, type Migration } from './migrate.ts'
 export { migrations } from './migrations/index.ts'
 export { DatabaseProblem, openDatabase, type Database, type Db } from './open.ts'
 export { prepareSqliteConnection } from './prepare-sqlite-connection.ts'

@@ -1,5 +1,6 @@
 export { roles, type Authenticate, type Caller, type CallerKind, type CredentialRequest, type Role } from './caller.ts'
-export { mountOperations, notFoundHandler, pathsOf } from './mount.ts'
+export { linkTo } from './link-to.ts'
+export { mountOperations, notFoundHandler } from './mount.ts'
 export { createOpenApi } from './openapi.ts'
 export { defineOperation, reply, Reply, type Input, type Operation, type Surface } from './operation.ts'
 export { PageQuery, pagedReply, type Page, type Paged } from './paging.ts'

@@ -2,7 +2,7 @@ export { systemClock, nowIso, isoIn, type Clock } from './clock.ts'
 export { StoaError, errorCatalogue, invalidField, type ErrorCode, type InvalidField } from './errors.ts'
 export { newId, idPattern, idMaxLength } from './ids.ts'
 export { maxMicros, microsNumber, microsText, multiplyMicros, toMicros, type Micros } from './money.ts'
-export { hashToken, mintToken, tokenKind, type TokenKind } from './opaque-token.ts'
+export { hashToken, mintToken, tokenKind } from './opaque-token.ts'
 export type { Files, Identity, IdentityPort, Logger, SecretBox, StoredFile } from './ports.ts'
 export {
   createSchemaCompiler,
@@ -12,7 +12,6 @@ export {
   Strict,
   Time,
   Type,
-  type Refusal,
   type SchemaCompiler,
   type Static,
   type TSchema,

@@ -1,5 +1,4 @@
 export { checkLedger } from './check-ledger.ts'
 export { createWallet, type Wallet } from './create-wallet.ts'
 export type { WalletContext } from './context.ts'
-export type { Meter, MeterStatus, NewMeter, Price, PriceType } from './meters.ts'
-export type { NewTopUp, TopUp } from './top-ups.ts'
+export type { Meter, Price } from './meters.ts'
