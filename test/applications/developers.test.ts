@@ -43,7 +43,9 @@ eachDatabase((database) => {
         updatedAt: body.createdAt,
       })
       expect(clientSecret).toMatch(/^stoa_cs_[0-9A-Za-z]{36}$/)
-      expect(headers.get('location')).toBe(`http://stoa.test${path}/${body.id}`)
+      expect(headers.get('location')).toBe(
+        `http://stoa.test/organizations/${world.publisher.organizationId}${path}/${body.id}`,
+      )
       expect((await get(body.id)).body).toEqual(shown)
       const [row] = await world.db('stoa_applications').where({ id: body.id })
       expect(Object.values(row).map(String)).not.toContain(clientSecret)

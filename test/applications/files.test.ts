@@ -19,7 +19,9 @@ eachDatabase((database) => {
         const { status, headers, body } = await upload(demoLogo(), type ? { 'Content-Type': type } : {})
         expect(status).toBe(201)
         expect(body).toMatchObject({ mime: 'image/png', extension: 'png', size: demoLogo().length })
-        expect(headers.get('location')).toBe(`http://stoa.test/files/${body.id}`)
+        expect(headers.get('location')).toBe(
+          `http://stoa.test/organizations/${world.publisher.organizationId}/files/${body.id}`,
+        )
       },
     )
 

@@ -19,7 +19,9 @@ eachDatabase((database) => {
       expect(answer).toMatchObject({ ...body, status: 'pending-approval', configuredBy: 'user', acknowledges: false })
       expect(answer.id).toMatch(/^app_[0-9a-f]{32}$/)
       expect(answer.createdTime).toBe(answer.updatedTime)
-      expect(headers.get('location')).toBe(`http://stoa.test/applications/${answer.id}`)
+      expect(headers.get('location')).toBe(
+        `http://stoa.test/organizations/${world.publisher.organizationId}/applications/${answer.id}`,
+      )
       expect(headers.get('x-ratelimit-limit')).toBeTruthy()
       expect(answer._links).toEqual([
         { rel: 'self', href: `http://stoa.test/applications/${answer.id}` },

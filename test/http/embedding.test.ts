@@ -104,7 +104,9 @@ describe('a host under a path', () => {
       body: { name: 'New' },
     })
     const link = made.headers.get('location')!
-    expect(link).toBe(`https://platform.example/marketplace/locations/${made.body.id}`)
+    expect(link).toBe(
+      `https://platform.example/marketplace/organizations/${world.organization.id}/locations/${made.body.id}`,
+    )
     expect((await get(link.replace('https://platform.example', ''))).body.name).toBe('New')
     const { body } = await get(`/marketplace/applications/${world.application.id}`)
     expect(JSON.stringify(body)).toContain('https://platform.example/marketplace/')

@@ -91,6 +91,6 @@ describe('a path', () => {
 describe('links', () => {
   it('are built from baseUrl', async () => {
     const { headers } = await host.call('POST', '/locations', { token: key, body: { name: 'Elsewhere' } })
-    expect(headers.get('location')).toMatch(new RegExp(`^${host.url}/locations/loc_\\w+$`))
+    expect(headers.get('location')).toMatch(new RegExp(`^${host.url}/organizations/org_\\w+/locations/loc_\\w+$`))
   })
 })

@@ -1,5 +1,5 @@
 import { environments } from '../context.ts'
-import { defineOperation, pagedReply, PageQuery, permission, reply, type Operation } from '../http/index.ts'
+import { defineOperation, pagedReply, PageQuery, permission, reply, type Operation, linkTo } from '../http/index.ts'
 import { Id, Nullable, OneOf, Strict, StoaError, Time, Type } from '../kernel/index.ts'
 import { createApiKey, revokeApiKey } from './api-keys.ts'
 import type { AccessContext } from './context.ts'
@@ -114,7 +114,7 @@ export function accessOperations(ctx: AccessContext): Operation[] {
         return reply(
           201,
           { ...apiKeyShape(key), secretKey: secret },
-          { Location: `${ctx.config.baseUrl}/api-keys/${key.id}` },
+          { Location: linkTo(ctx, caller, `/api-keys/${key.id}`) },
         )
       },
     }),

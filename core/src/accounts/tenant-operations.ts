@@ -1,4 +1,4 @@
-import { defineOperation, pagedReply, reply, roles, type Caller, type Operation } from '../http/index.ts'
+import { defineOperation, pagedReply, reply, roles, type Caller, type Operation, linkTo } from '../http/index.ts'
 import { OneOf, Strict, StoaError, Type } from '../kernel/index.ts'
 import {
   changeLocation,
@@ -125,7 +125,7 @@ export function tenantOperations(ctx: AccountsContext): Operation[] {
       responses: { 201: Location },
       handler: async ({ caller, db, body }) => {
         const location = await createLocation(ctx, db, caller.organizationId, body)
-        return reply(201, location, { Location: `${ctx.config.baseUrl}/locations/${location.id}` })
+        return reply(201, location, { Location: linkTo(ctx, caller, `/locations/${location.id}`) })
       },
     }),
     defineOperation({

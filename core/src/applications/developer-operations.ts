@@ -6,7 +6,7 @@ import {
   listApiKeys,
   revokeApiKey,
 } from '../access/index.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../http/index.ts'
+import { defineOperation, pagedReply, PageQuery, reply, type Operation, linkTo } from '../http/index.ts'
 import { Id, Type } from '../kernel/index.ts'
 import { createApplicationKey, deleteApplication, rotateClientSecret } from './client.ts'
 import type { ApplicationsContext } from './context.ts'
@@ -46,7 +46,7 @@ export function developerOperations(ctx: ApplicationsContext): Operation[] {
         const registration = { input: body, status: 'draft', withSecret: true } as const
         const { application, clientSecret } = await registerApplication(ctx, db, caller, registration)
         const answer = { ...developerApplicationShape(application), clientSecret: clientSecret! }
-        return reply(201, answer, { Location: `${ctx.config.baseUrl}${path}/${application.id}` })
+        return reply(201, answer, { Location: linkTo(ctx, caller, `${path}/${application.id}`) })
       },
     }),
     defineOperation({

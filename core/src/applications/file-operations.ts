@@ -1,4 +1,4 @@
-import { defineOperation, reply, type Operation } from '../http/index.ts'
+import { defineOperation, reply, type Operation, linkTo } from '../http/index.ts'
 import { Type } from '../kernel/index.ts'
 import type { ApplicationsContext } from './context.ts'
 import { downloadHeaders, fileShape, ownedFile, readImage, uploadImage } from './files.ts'
@@ -25,7 +25,7 @@ export function fileOperations(ctx: ApplicationsContext): Operation[] {
       errors: ['limit_reached', 'invalid_file', 'body_too_large'],
       handler: async ({ caller, db, body }) => {
         const file = await uploadImage(ctx, db, caller, body as unknown as Buffer)
-        return reply(201, fileShape(ctx, file), { Location: `${ctx.config.baseUrl}/files/${file.id}` })
+        return reply(201, fileShape(ctx, file), { Location: linkTo(ctx, caller, `/files/${file.id}`) })
       },
     }),
     defineOperation({

@@ -1,5 +1,5 @@
 import { parseExpand } from '../database/index.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../http/index.ts'
+import { defineOperation, pagedReply, PageQuery, reply, type Operation, linkTo } from '../http/index.ts'
 import { Type } from '../kernel/index.ts'
 import type { ApplicationsContext } from './context.ts'
 import { editApplication } from './edit-application.ts'
@@ -44,7 +44,7 @@ export function storeOperations(ctx: ApplicationsContext): Operation[] {
         const registration = { input, status: 'pending-approval', withSecret: false } as const
         const { application } = await registerApplication(ctx, db, caller, registration)
         const shown = await applicationFor(ctx, db, caller, application)
-        return reply(201, shown, { Location: `${ctx.config.baseUrl}/applications/${application.id}` })
+        return reply(201, shown, { Location: linkTo(ctx, caller, `/applications/${application.id}`) })
       },
     }),
     defineOperation({

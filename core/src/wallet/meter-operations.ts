@@ -1,5 +1,5 @@
 import { ownedApplication } from '../applications/index.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation } from '../http/index.ts'
+import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation, linkTo } from '../http/index.ts'
 import {
   Id,
   microsNumber,
@@ -88,7 +88,7 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, params: { id }, body }) => {
         const application = await ownedApplication(db, caller, id)
         const meter = await createMeter(ctx, db, application, body, actorOf(caller))
-        const location = `${ctx.config.baseUrl}/developers/applications/${id}/meters/${meter.id}`
+        const location = linkTo(ctx, caller, `/developers/applications/${id}/meters/${meter.id}`)
         return reply(201, meterShape(meter), { Location: location })
       },
     }),
