@@ -1,26 +1,17 @@
-import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Operation } from '../http/index.ts'
 import { chargeOperations } from './charge-operations.ts'
 import { createChargeQueue } from './charge-queue.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meter-operations.ts'
-import { createMeter, type Meter, type NewMeter } from './meters.ts'
 import { topUp, type NewTopUp, type TopUp } from './top-ups.ts'
 import { walletOperations } from './wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
-  /** As the operation `topUp`, for seeding. `db` must be a transaction. */
+  /** As the operation `topUp`, without a caller. `db` must be a transaction. */
   topUp(db: Db, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
-  /** As the operation `createMeter`, for seeding. `db` must be a transaction. */
-  createMeter(
-    db: Db,
-    application: Pick<Application, 'id' | 'publisherId'>,
-    input: NewMeter,
-    actor: string,
-  ): Promise<Meter>
   /** Resolves when every charge that was submitted has been answered. */
   drain(): Promise<void>
 }
@@ -30,7 +21,6 @@ export function createWallet(ctx: WalletContext): Wallet {
   return {
     operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
-    createMeter: (db, application, input, actor) => createMeter(ctx, db, application, input, actor),
     drain: () => queue.drain(),
   }
 }
