@@ -1,4 +1,4 @@
-import { createSchemaCompiler, OneOf, StoaError, Type, type Static } from './kernel/index.ts'
+import { createSchemaCompiler, Nullable, OneOf, StoaError, Type, type Static } from './kernel/index.ts'
 
 const Seconds = (fallback: number, description: string) => Type.Integer({ minimum: 1, default: fallback, description })
 
@@ -63,12 +63,42 @@ export const ConfigSchema = Type.Object(
       {
         sessionSeconds: Seconds(12 * 3600, 'Life of a user session.'),
         installationSeconds: Seconds(3600, 'Life of an installation token.'),
+        accessSeconds: Seconds(3600, 'Life of an OAuth access token.'),
+        refreshSeconds: Seconds(90 * 24 * 3600, 'How long an OAuth refresh token works when it is not used.'),
+        refreshGraceSeconds: Type.Integer({
+          minimum: 0,
+          maximum: 300,
+          default: 30,
+          description:
+            'How long a used refresh token still answers with the same successor, for clients that refresh twice at once or lost the answer.',
+        }),
+        codeSeconds: Seconds(60, 'Life of an OAuth authorization code.'),
+        contextSeconds: Seconds(60, 'Life of the token that tells an embedded page of an application who looks at it.'),
         cacheMilliseconds: Type.Integer({
           minimum: 0,
           maximum: 1000,
           default: 500,
           description:
             'How long a verified credential is kept in memory: the longest time a revocation on another node can go unnoticed.',
+        }),
+      },
+      { default: {} },
+    ),
+    pages: Type.Object(
+      {
+        accentColor: Type.String({
+          pattern: '^#[0-9a-fA-F]{6}$',
+          default: '#1f5fbf',
+          description: 'Colour of buttons and links on the sign-in and consent pages.',
+        }),
+        logoUrl: Nullable(Type.String({ format: 'uri' }), {
+          default: null,
+          description: 'The platform’s logo on those pages, an https address.',
+        }),
+        signInUrl: Nullable(Type.String({ format: 'uri' }), {
+          default: null,
+          description:
+            'With the identity port: your own sign-in page, which gets `return_to` and sends the person back there.',
         }),
       },
       { default: {} },

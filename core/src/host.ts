@@ -31,11 +31,14 @@ import {
   type Operation,
 } from './http/index.ts'
 import {
+  countGrants,
   countInstallations,
   createInstallationWorker,
   installationHooks,
   installationsOperations,
   instancesOf,
+  passOnToLocation,
+  queueRollOut,
 } from './installations/index.ts'
 import {
   createSecretBox,
@@ -48,7 +51,7 @@ import {
 } from './kernel/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { createServices, type Services } from './services.ts'
-import { createWallet } from './wallet/index.ts'
+import { createWallet, pricesOf } from './wallet/index.ts'
 import { version } from './version.ts'
 
 /** What an embedder gives: options, a database, and the ports they want to fill. */
@@ -142,6 +145,10 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ownsApplication,
     instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
     countInstallations,
+    countGrants,
+    onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
+    onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
+    pricesOf,
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   const wallet = createWallet(ctx)

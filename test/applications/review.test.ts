@@ -206,7 +206,7 @@ eachDatabase((database) => {
         const uri = await world.call('PATCH', `/developers/applications/${id}`, world.publisher.token, {
           redirectUri: 'https://app.example/cb',
         })
-        expect(uri.body).toMatchObject({ code: 'wrong_state', frozen: ['redirectUri'] })
+        expect(uri.body).toMatchObject({ code: 'wrong_state', frozen: ['redirectUris'] })
         expect(await get(id)).toEqual(before)
       },
     )
@@ -244,7 +244,7 @@ eachDatabase((database) => {
   })
 
   describe('a revision', () => {
-    const revised = { permissions: ['GetPlan'], redirectUri: 'https://app.example/cb' }
+    const revised = { permissions: ['GetPlan'], redirectUris: ['https://app.example/cb'] }
 
     it.each(['available', 'disabled'] as const)(
       'waits while the %s application stays as it is, and then takes effect',
@@ -267,7 +267,7 @@ eachDatabase((database) => {
         expect(approved.body).toMatchObject({ status: state, permissions: ['GetPlan'] })
         expect(approved.body).not.toHaveProperty('revision')
         const { body: client } = await world.call('GET', `/developers/applications/${id}`, world.publisher.token)
-        expect(client.redirectUri).toBe(revised.redirectUri)
+        expect(client.redirectUri).toBe(revised.redirectUris[0])
         const { body: entries } = await history(id)
         expect(entries.slice(0, 2).map((each: Entry) => [each.action, each.from, each.to])).toEqual([
           ['approved', state, state],

@@ -25,7 +25,7 @@ eachDatabase((database) => {
     return sent._embedded.applicationInstance.token
   }
   const liveTokens = async (id: string): Promise<number> =>
-    (await world.db('stoa_installation_tokens').where({ application_id: id, revoked_time: null })).length
+    (await world.db('stoa_application_tokens').where({ application_id: id, revoked_time: null })).length
   async function installed(): Promise<string> {
     const id = await world.application()
     await world.request('PUT', `/application-instances/${id}`, { token: world.merchant.token })

@@ -32,7 +32,10 @@ import { inTransaction, migrate, openDatabase } from '../../core/src/database/in
 import { eventsOperations, type StoredEvent } from '../../core/src/events/index.ts'
 import { createRateLimit, mountOperations, permission, type Role } from '../../core/src/http/index.ts'
 import {
+  countGrants,
   countInstallations,
+  passOnToLocation,
+  queueRollOut,
   createInstallationWorker,
   installationHooks,
   installationsOperations,
@@ -82,6 +85,10 @@ export async function openWorld(database: TestDatabase) {
     ownsApplication,
     instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
     countInstallations,
+    countGrants,
+    onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
+    onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
+    pricesOf: () => Promise.resolve([]),
   }
   const hooks = installationHooks(ctx)
   const operations = [

@@ -83,10 +83,14 @@ async function verify(
   switch (tokenKind(credential)) {
     case 'ak':
       return verifyApiKey(ctx, credential, scope, environment)
+    case 'at':
     case 'it':
       return verifyInstallationToken(ctx, credential, scope, environment)
     case 'cs':
-      throw new StoaError('invalid_token', { message: 'This is a client secret, not a token.' })
+    case 'rt':
+    case 'ac':
+    case 'pr':
+      throw new StoaError('invalid_token', { message: 'This is a secret of the authorization server, not a token.' })
     case null:
       return verifySession(ctx, credential, scope, environment)
   }

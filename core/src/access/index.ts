@@ -1,6 +1,6 @@
 export { createApiKey, revokeApiKey, revokeApiKeysOf, saveApiKey, type NewApiKey } from './api-keys.ts'
 export { createAuthenticate } from './authenticate.ts'
-export { createCatalogue } from './catalogue.ts'
+export { createCatalogue, type Catalogue } from './catalogue.ts'
 export type { AccessContext } from './context.ts'
 export { mintInstallationToken, revokeApplicationTokens, revokeInstallationTokens } from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'

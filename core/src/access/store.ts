@@ -121,7 +121,7 @@ export interface InstallationToken {
 }
 
 export async function insertInstallationToken(db: Db, token: InstallationToken, tokenHash: string): Promise<void> {
-  await db('stoa_installation_tokens').insert({
+  await db('stoa_application_tokens').insert({
     token_hash: tokenHash,
     application_id: token.applicationId,
     installation_id: token.installationId,
@@ -137,7 +137,7 @@ export async function insertInstallationToken(db: Db, token: InstallationToken, 
 }
 
 export async function findInstallationToken(db: Db, tokenHash: string): Promise<InstallationToken | null> {
-  const row = await db('stoa_installation_tokens').where({ token_hash: tokenHash }).first<Row | undefined>()
+  const row = await db('stoa_application_tokens').where({ token_hash: tokenHash }).first<Row | undefined>()
   if (!row) return null
   return {
     applicationId: text(row.application_id),
@@ -154,18 +154,18 @@ export async function findInstallationToken(db: Db, tokenHash: string): Promise<
 }
 
 export async function markInstallationTokensRevoked(db: Db, installationId: string, now: string): Promise<void> {
-  await db('stoa_installation_tokens')
+  await db('stoa_application_tokens')
     .where({ installation_id: installationId, revoked_time: null })
     .update({ revoked_time: now })
 }
 
 export async function markApplicationTokensRevoked(db: Db, applicationId: string, now: string): Promise<void> {
-  await db('stoa_installation_tokens')
+  await db('stoa_application_tokens')
     .where({ application_id: applicationId, revoked_time: null })
     .update({ revoked_time: now })
 }
 
 /** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */
 export async function deleteEndedInstallationTokens(db: Db, before: string): Promise<void> {
-  await db('stoa_installation_tokens').where('expires_time', '<', before).delete()
+  await db('stoa_application_tokens').where('expires_time', '<', before).delete()
 }

@@ -32,6 +32,8 @@ export interface AccountsContext extends Context {
   signIns: RateLimit
   /** The embedder's sign-in, when they filled that port. */
   identity: IdentityPort | null
+  /** Port, filled by installations: a location was added, in the transaction that adds it. */
+  onLocationCreated(db: Db, location: Location): Promise<void>
 }
 
 /**
@@ -171,7 +173,7 @@ export interface NewLocation {
 }
 
 export async function createLocation(
-  ctx: Context,
+  ctx: AccountsContext,
   db: Db,
   organizationId: string,
   input: NewLocation,
@@ -188,6 +190,7 @@ export async function createLocation(
   await assertFreeId(db, location.id)
   if (!(await findOrganization(db, organizationId))) throw new StoaError('not_found')
   await insertLocation(db, location)
+  await ctx.onLocationCreated(db, location)
   return location
 }
 

@@ -6,16 +6,30 @@ export type ApplicationStatus = (typeof applicationStatuses)[number]
 export const clientStatuses = ['ACTIVE', 'DISABLED'] as const
 export type ClientStatus = (typeof clientStatuses)[number]
 
+export const installsOnChoices = ['any', 'organization', 'location'] as const
+export type InstallsOn = (typeof installsOnChoices)[number]
+
+/** RFC 6749 section 2.1; `native` is a public client on a person's device, whose loopback redirect has a free port (RFC 8252). */
+export const clientTypes = ['confidential', 'public', 'native'] as const
+export type ClientType = (typeof clientTypes)[number]
+
 /** The members that a reviewer vouches for: once approved they change only through a reviewed revision. */
 export interface CoreMembers {
-  /** As the author gave them: names or aliases of the permission catalogue. */
+  /** What it cannot do without, as the author gave it: names or aliases of the permission catalogue. */
   permissions: string[]
+  /** What the merchant may leave out, or grant later. */
+  optionalPermissions: string[]
   /** The settings schema, vetted; null when the application has no settings. */
   properties: object | null
   /** The application's own settings page. */
   configurationUrl: string | null
-  /** Where the consent page may return to. */
-  redirectUri: string | null
+  /** Where the consent page may return to, each compared exactly. */
+  redirectUris: string[]
+  /** What it is installed on; `any` leaves the choice to the merchant. */
+  installsOn: InstallsOn
+  clientType: ClientType
+  /** False only for confidential clients that cannot do PKCE; reviewers see it. */
+  requiresPkce: boolean
 }
 
 /** The members that may change at any time, without review. */
@@ -32,6 +46,10 @@ export interface CosmeticMembers {
   /** Requests per second for the application's tokens; null for the host's default. */
   rateLimit: number | null
   clientStatus: ClientStatus
+  /** Public keys for `private_key_jwt`: a JSON Web Key Set (RFC 7517). */
+  jwks: { keys: object[] } | null
+  /** Whether its tokens are always bound to a key of its own (DPoP, RFC 9449). */
+  requiresDpop: boolean
 }
 
 /** One registered application: its listing in the store and its client are two views of it. */
@@ -47,6 +65,8 @@ export interface Application extends CoreMembers, CosmeticMembers {
   configuredBy: 'user' | 'application'
   /** `<applicationId>-<8 characters>`. */
   clientId: string
+  /** The number of the version in force; 0 before the first release. */
+  version: number
   /** Core members that wait for review while the approved ones stay in force. */
   revision: Revision | null
   createdTime: string
@@ -68,7 +88,16 @@ export interface Revision {
 
 export type ApplicationChanges = Partial<CoreMembers & CosmeticMembers>
 
-export const coreMembers = ['permissions', 'properties', 'configurationUrl', 'redirectUri'] as const
+export const coreMembers = [
+  'permissions',
+  'optionalPermissions',
+  'properties',
+  'configurationUrl',
+  'redirectUris',
+  'installsOn',
+  'clientType',
+  'requiresPkce',
+] as const
 
 export const applicationActions = [
   'created',

@@ -6,12 +6,16 @@ import type { ApplicationsContext } from './context.ts'
 import { findFile } from './file-store.ts'
 import { normaliseSettingsSchema, vetSettingsSchema } from './settings-schema/index.ts'
 
-/** Members as they came in; `properties` may be anything. */
-export type ApplicationInput = Omit<ApplicationChanges, 'properties'> & { properties?: unknown }
+/** Members as they came in; `properties` may be anything, and Baloom's surface has one redirect URI. */
+export type ApplicationInput = Omit<ApplicationChanges, 'properties'> & {
+  properties?: unknown
+  redirectUri?: string | null
+}
 
 /** PHP's `[]` is an object again, and text loses the space around it. What the members mean is checked afterwards. */
 export function normaliseInput(input: ApplicationInput): ApplicationChanges {
-  const { properties, ...rest } = input
+  const { properties, redirectUri, ...rest } = input
+  if (redirectUri !== undefined) rest.redirectUris ??= redirectUri === null ? [] : [redirectUri]
   const members = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
     .map(([member, value]) => [member, typeof value === 'string' ? checkText(member, value) : value])
@@ -41,10 +45,8 @@ export async function checkChanges(
 ): Promise<void> {
   if (changes.permissions) checkPermissions(ctx, changes.permissions)
   if (changes.properties) checkProperties(changes.properties)
-  for (const member of ['configurationUrl', 'redirectUri'] as const) {
-    const url = changes[member]
-    if (url != null) checkEndpoint(member, url)
-  }
+  if (changes.configurationUrl != null) checkEndpoint('configurationUrl', changes.configurationUrl)
+  for (const [index, uri] of (changes.redirectUris ?? []).entries()) checkEndpoint(`redirectUris.${index}`, uri)
   if (changes.website != null) checkWebsite(changes.website)
   for (const member of ['logoId', 'authorLogoId'] as const) {
     const fileId = changes[member]

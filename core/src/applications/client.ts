@@ -1,12 +1,13 @@
 import { createApiKey, revokeApiKeysOf } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
-import { hashToken, mintToken, nowIso, StoaError } from '../kernel/index.ts'
+import { nowIso, StoaError } from '../kernel/index.ts'
 import type { Application } from './application.ts'
+import { addClientSecret, endClientSecrets } from './client-secrets.ts'
 import type { ApplicationsContext } from './context.ts'
 import { ownedApplication } from './find-application.ts'
 import { recordStep } from './record-step.ts'
-import { findApplication, lockApplication, markDeleted, setClientSecret } from './store.ts'
+import { findApplication, lockApplication, markDeleted } from './store.ts'
 
 /** A new client secret, shown in this answer only. The old one is dead at once. */
 export async function rotateClientSecret(
@@ -16,8 +17,8 @@ export async function rotateClientSecret(
   id: string,
 ): Promise<{ application: Application; clientSecret: string }> {
   await ownedApplication(db, caller, id)
-  const clientSecret = mintToken('cs')
-  await setClientSecret(db, id, hashToken(clientSecret), nowIso(ctx.clock))
+  await endClientSecrets(ctx, db, id, 0)
+  const { secret: clientSecret } = await addClientSecret(ctx, db, id)
   return { application: (await findApplication(db, id))!, clientSecret }
 }
 

@@ -3,6 +3,19 @@ import type { EventsContext } from '../events/index.ts'
 import type { Caller } from '../http/index.ts'
 import type { SettingsCompiler } from './settings-schema/index.ts'
 
+/** What one unit of a meter costs. */
+export interface Price {
+  meterId: string
+  name: string
+  unit: string
+  priceType: 'fixed' | 'dynamic'
+  currency: string
+  /** Decimal text: the price, or the bounds of a dynamic one. */
+  pricePerUnit: string | null
+  minPricePerUnit: string | null
+  maxPricePerUnit: string | null
+}
+
 export interface ApplicationsContext extends EventsContext {
   settings: SettingsCompiler
   /**
@@ -12,4 +25,10 @@ export interface ApplicationsContext extends EventsContext {
   instancesOf(db: Db, caller: Caller, applicationIds: string[]): Promise<Map<string, object>>
   /** Port, filled by installations: how many installations an application has or had. One that has any cannot be deleted. */
   countInstallations(db: Db, applicationId: string): Promise<number>
+  /** Port, filled by installations: how many live installations have which grant (canonical names). */
+  countGrants(db: Db, applicationId: string): Promise<{ grant: string[]; count: number }[]>
+  /** Port, filled by installations: another version is in force now, in the transaction that made it so. */
+  onReleased(db: Db, applicationId: string): Promise<void>
+  /** Port, filled by the wallet: what the application charges, for the consent page and the snapshot of a version. */
+  pricesOf(db: Db, applicationId: string): Promise<Price[]>
 }

@@ -1,6 +1,8 @@
 export { applicationStatuses, isSwitchedOff, type Application, type ApplicationStatus } from './application.ts'
+export { askedPermissions } from './asked-permissions.ts'
 export { rotateClientSecret } from './client.ts'
-export type { ApplicationsContext } from './context.ts'
+export { findClientSecret } from './client-secrets.ts'
+export type { ApplicationsContext, Price } from './context.ts'
 export { createDatabaseFiles } from './file-store.ts'
 export { ownedApplication } from './find-application.ts'
 export { listHistory as listApplicationHistory } from './history-store.ts'
@@ -22,5 +24,11 @@ export {
   toSettingsObject,
   type JsonObject,
 } from './settings-schema/index.ts'
-export { findApplication, findApplications, isClientSecret, ownsApplication, shareApplication } from './store.ts'
+export {
+  findApplication,
+  findApplicationByClientId,
+  findApplications,
+  ownsApplication,
+  shareApplication,
+} from './store.ts'
 export { applicationShape } from './wire.ts'

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { afterCommit, isUniqueViolation, type Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
-import { hashToken, mintToken, newId, nowIso, StoaError } from '../kernel/index.ts'
+import { newId, nowIso, StoaError } from '../kernel/index.ts'
 import type { Application } from './application.ts'
+import { addClientSecret } from './client-secrets.ts'
 import { checkChanges, normaliseInput, type ApplicationInput } from './check-application.ts'
 import type { ApplicationsContext } from './context.ts'
 import { recordStep } from './record-step.ts'
@@ -36,7 +37,6 @@ export async function registerApplication(
   await assertNameFree(db, caller.organizationId, name, null)
 
   const id = newId('app')
-  const clientSecret = withSecret ? mintToken('cs') : null
   const createdTime = nowIso(ctx.clock)
   await refusingTakenName(() =>
     insertApplication(db, {
@@ -50,9 +50,16 @@ export async function registerApplication(
       authorLogoId: null,
       website: null,
       permissions: [],
+      optionalPermissions: [],
       properties: null,
       configurationUrl: null,
-      redirectUri: null,
+      redirectUris: [],
+      installsOn: 'any',
+      clientType: 'confidential',
+      requiresPkce: true,
+      requiresDpop: false,
+      jwks: null,
+      version: 0,
       acknowledges: false,
       rateLimit: null,
       clientStatus: 'ACTIVE',
@@ -60,11 +67,11 @@ export async function registerApplication(
       name,
       status,
       clientId: `${id}-${randomBytes(4).toString('hex')}`,
-      clientSecretHash: clientSecret && hashToken(clientSecret),
       createdTime,
     }),
   )
   const application = (await findApplication(db, id))!
+  const clientSecret = withSecret ? (await addClientSecret(ctx, db, id)).secret : null
   const action = status === 'draft' ? 'created' : 'submitted'
   await recordStep(ctx, db, caller, application, { action, from: null, reason: null })
   afterCommit(db, () => {

@@ -101,6 +101,9 @@ export const SubmitBody = Strict({
   properties: Type.Optional(Properties),
   configurationUrl: extras.configurationUrl,
   redirectUri: Type.Optional(Nullable(Url('Where the consent page returns to.'))),
+  redirectUris: Type.Optional(
+    Type.Array(Url('Where the consent page may return to.'), { maxItems: 20, uniqueItems: true }),
+  ),
 })
 
 const Reason = Text(2000, 'For the publisher to read.')

@@ -16,26 +16,29 @@ import {
   type Row,
 } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
-import type { Application, ApplicationChanges, ApplicationStatus, ClientStatus, CoreMembers } from './application.ts'
+import type {
+  Application,
+  ApplicationChanges,
+  ApplicationStatus,
+  ClientStatus,
+  ClientType,
+  CoreMembers,
+  InstallsOn,
+} from './application.ts'
 
 const table = 'stoa_applications'
 
-export interface NewApplicationRow extends Omit<
-  Application,
-  'configuredBy' | 'revision' | 'statusReason' | 'updatedTime'
-> {
-  clientSecretHash: string | null
-}
+export type NewApplicationRow = Omit<Application, 'configuredBy' | 'revision' | 'statusReason' | 'updatedTime'>
 
 export async function insertApplication(db: Db, application: NewApplicationRow): Promise<void> {
-  const { id, publisherId, createdBy, status, clientId, clientSecretHash, createdTime } = application
+  const { id, publisherId, createdBy, status, clientId, version, createdTime } = application
   await db(table).insert({
     id,
     publisher_id: publisherId,
     created_by: createdBy,
     status,
     client_id: clientId,
-    client_secret_hash: clientSecretHash,
+    version,
     search_text: searchText(application),
     created_time: createdTime,
     updated_time: createdTime,
@@ -115,22 +118,9 @@ export async function updateApplication(
   return updated > 0
 }
 
-export async function setClientSecret(
-  db: Db,
-  id: string,
-  clientSecretHash: string,
-  updatedTime: string,
-): Promise<void> {
-  await db(table).where({ id }).update({ client_secret_hash: clientSecretHash, updated_time: updatedTime })
-}
-
-/** Whether the secret with this hash is the application's, and its client is switched on. */
-export async function isClientSecret(db: Db, clientId: string, clientSecretHash: string): Promise<boolean> {
-  const found: unknown = await db(table)
-    .where({ client_id: clientId, client_secret_hash: clientSecretHash, client_status: 'ACTIVE' })
-    .whereNull('deleted_time')
-    .first('id')
-  return found !== undefined
+export async function findApplicationByClientId(db: Db, clientId: string): Promise<Application | null> {
+  const row = (await db(table).where({ client_id: clientId }).whereNull('deleted_time').first()) as Row | undefined
+  return row ? toApplication(row) : null
 }
 
 /** Locks the row against everybody who would change or share it, where rows can be locked. */
@@ -145,7 +135,7 @@ export async function markDeleted(db: Db, id: string, deletedTime: string): Prom
   const updated = await db(table)
     .where({ id })
     .whereNull('deleted_time')
-    .update({ deleted_time: deletedTime, name_folded: id, client_secret_hash: null, updated_time: deletedTime })
+    .update({ deleted_time: deletedTime, name_folded: id, updated_time: deletedTime })
   return updated > 0
 }
 
@@ -202,19 +192,32 @@ const plainColumns: [keyof ApplicationChanges, string][] = [
   ['authorLogoId', 'author_logo_id'],
   ['website', 'website'],
   ['configurationUrl', 'configuration_url'],
-  ['redirectUri', 'redirect_uri'],
+  ['installsOn', 'installs_on'],
+  ['clientType', 'client_type'],
+  ['requiresPkce', 'requires_pkce'],
+  ['requiresDpop', 'requires_dpop'],
   ['acknowledges', 'acknowledges'],
   ['rateLimit', 'rate_limit'],
   ['clientStatus', 'client_status'],
 ]
+
+const jsonColumns = [
+  ['permissions', 'permissions'],
+  ['optionalPermissions', 'optional_permissions'],
+  ['redirectUris', 'redirect_uris'],
+  ['properties', 'properties'],
+  ['jwks', 'jwks'],
+] as const satisfies [keyof ApplicationChanges, string][]
 
 function toColumns(changes: ApplicationChanges): Row {
   const row: Row = {}
   for (const [member, column] of plainColumns) if (changes[member] !== undefined) row[column] = changes[member]
   if (changes.name !== undefined) row['name_folded'] = foldText(changes.name)
   if (changes.authorName !== undefined) row['author_name_folded'] = changes.authorName && foldText(changes.authorName)
-  if (changes.permissions !== undefined) row['permissions'] = toJson(changes.permissions)
-  if (changes.properties !== undefined) row['properties'] = changes.properties && toJson(changes.properties)
+  for (const [member, column] of jsonColumns) {
+    const value = changes[member]
+    if (value !== undefined) row[column] = value && toJson(value)
+  }
   return row
 }
 
@@ -235,10 +238,17 @@ function toApplication(row: Row): Application {
     status: text(row['status']) as ApplicationStatus,
     statusReason: maybeText(row['status_reason']),
     permissions: json<string[]>(row['permissions']),
+    optionalPermissions: json<string[]>(row['optional_permissions']),
     properties: maybeJson<object>(row['properties']),
     configurationUrl,
     configuredBy: configurationUrl === null ? 'user' : 'application',
-    redirectUri: maybeText(row['redirect_uri']),
+    redirectUris: json<string[]>(row['redirect_uris']),
+    installsOn: text(row['installs_on']) as InstallsOn,
+    clientType: text(row['client_type']) as ClientType,
+    requiresPkce: boolean(row['requires_pkce']),
+    requiresDpop: boolean(row['requires_dpop']),
+    jwks: maybeJson<{ keys: object[] }>(row['jwks']),
+    version: integer(row['version']),
     acknowledges: boolean(row['acknowledges']),
     rateLimit: row['rate_limit'] === null ? null : integer(row['rate_limit']),
     clientId: text(row['client_id']),

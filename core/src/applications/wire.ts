@@ -103,7 +103,7 @@ export function developerApplicationShape(application: Application): DeveloperAp
     name: application.name,
     description: application.description,
     website: application.website,
-    redirectUri: application.redirectUri,
+    redirectUri: application.redirectUris[0] ?? null,
     status: application.clientStatus,
     listingStatus: application.status,
     clientId: application.clientId,

@@ -22,12 +22,28 @@ export interface ShownSecrets {
   schema: string
 }
 
+/** Where an organization's installation of an application for locations goes on to. */
+export interface FanOut {
+  /** Chosen ones by id, or every location there is. */
+  locations: string[] | 'all'
+  /** Whether locations that are added later get it too. */
+  future: boolean
+}
+
 export interface Installation extends Target {
   id: string
   applicationId: string
   status: Status
   /** Why it is not enabled; null while it is. */
   statusReason: string | null
+  /** The version of the application it was last brought to. */
+  version: number
+  /** The version whose access request the target refused; a later one asks again. */
+  refusedVersion: number | null
+  /** Of an installation on an organization: the locations it is passed on to. */
+  fanOut: FanOut | null
+  /** Of an installation that was passed on: the organization's installation. */
+  parentId: string | null
   /** Canonical names of the permissions that the target approved. */
   grant: string[]
   /** As entered, without defaults and secrets. */

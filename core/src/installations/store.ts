@@ -15,7 +15,7 @@ import {
   type Row,
 } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
-import type { Installation, ProblemCode, ShownSecrets, Status, Target } from './installation.ts'
+import type { FanOut, Installation, ProblemCode, ShownSecrets, Status, Target } from './installation.ts'
 
 const table = 'stoa_installations'
 
@@ -30,6 +30,10 @@ export async function lockInstallation(
   at: { applicationId: string } & Target,
 ): Promise<Installation | null> {
   return first(locked(where(db, at), dialect))
+}
+
+export async function findInstallationById(db: Db, id: string): Promise<Installation | null> {
+  return first(db(table).where({ id }))
 }
 
 export async function lockInstallationById(db: Db, dialect: Dialect, id: string): Promise<Installation | null> {
@@ -167,6 +171,17 @@ export async function countInstallations(db: Db, applicationId: string): Promise
   return integer(count)
 }
 
+/** How many live installations of an application have which grant. Grants are written sorted, so that equal ones are one. */
+export async function countGrants(db: Db, applicationId: string): Promise<{ grant: string[]; count: number }[]> {
+  const rows = (await db(table)
+    .where({ application_id: applicationId })
+    .whereNull('uninstalled_time')
+    .groupBy('grant')
+    .select('grant')
+    .count({ count: '*' })) as Row[]
+  return rows.map((row) => ({ grant: json<string[]>(row.grant), count: integer(row.count) }))
+}
+
 /** The condition and order under which the worker claims rows. */
 export const dueInstallations = (now: string) => (query: Knex.QueryBuilder) =>
   void query
@@ -212,6 +227,10 @@ async function list(query: Knex.QueryBuilder, page: Page): Promise<Paged<Install
 const columnNames: Record<keyof Change | 'revision', string> = {
   status: 'status',
   statusReason: 'status_reason',
+  version: 'version',
+  refusedVersion: 'refused_version',
+  fanOut: 'fan_out',
+  parentId: 'parent_id',
   grant: 'grant',
   settings: 'settings',
   secrets: 'secrets',
@@ -229,7 +248,7 @@ const columnNames: Record<keyof Change | 'revision', string> = {
   updatedTime: 'updated_time',
 }
 
-const jsonMembers = new Set(['grant', 'settings', 'shownSecrets'])
+const jsonMembers = new Set(['grant', 'settings', 'shownSecrets', 'fanOut'])
 
 function columnsOf(change: Change & { revision?: number }): Row {
   const columns: Row = {}
@@ -250,6 +269,10 @@ export function mapInstallation(row: Row): Installation {
     environment: row.environment as Environment,
     status: row.status as Status,
     statusReason: maybeText(row.status_reason),
+    version: integer(row.version),
+    refusedVersion: row.refused_version === null ? null : integer(row.refused_version),
+    fanOut: maybeJson<FanOut>(row.fan_out),
+    parentId: maybeText(row.parent_id),
     grant: json<string[]>(row.grant),
     settings: json<Record<string, unknown>>(row.settings),
     secrets: maybeText(row.secrets),

@@ -1,11 +1,27 @@
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { hashToken, mintToken, tokenKind, type TokenKind } from './opaque-token.ts'
+import { deriveToken, hashToken, mintToken, tokenKind, tokenKinds } from './opaque-token.ts'
 
-const kinds: TokenKind[] = ['ak', 'it', 'cs']
+const kinds = tokenKinds
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'.split('')
 const characters = fc.constantFrom(...base62, '_', '-', ' ', 'é', '\0', '%')
 const minted = fc.constantFrom(...kinds).map((kind) => ({ kind, token: mintToken(kind) }))
+
+describe('a derived token', () => {
+  const key = Buffer.alloc(32, 1)
+
+  it('is the same each time, well-formed, and another one for another kind, text or key', () => {
+    const token = deriveToken('rt', key, 'one')
+    expect(tokenKind(token)).toBe('rt')
+    expect(deriveToken('rt', key, 'one')).toBe(token)
+    const others = [
+      deriveToken('at', key, 'one'),
+      deriveToken('rt', key, 'two'),
+      deriveToken('rt', Buffer.alloc(32), 'one'),
+    ]
+    expect(new Set([token, ...others].map((each) => each.slice(8))).size).toBe(4)
+  })
+})
 
 describe('a minted token', () => {
   it.each(kinds)('of kind %s says its kind and needs no escaping anywhere', (kind) => {

@@ -19,7 +19,8 @@ export const Id = (description?: string) =>
     ...(description && { description }),
   })
 export const Time = (description?: string) => Type.String({ format: 'date-time', ...(description && { description }) })
-export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+export const Nullable = <T extends TSchema>(schema: T, options: { default?: null; description?: string } = {}) =>
+  Type.Union([schema, Type.Null()], options)
 /** One of a few literal words. TypeBox's union of literals would render as anyOf; clients read `enum` better. */
 export const OneOf = <const T extends string>(values: readonly T[], options: object = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })

@@ -1,4 +1,5 @@
 export { checkLedger } from './check-ledger.ts'
 export { createWallet, type Wallet } from './create-wallet.ts'
 export type { WalletContext } from './context.ts'
+export { pricesOf } from './prices-of.ts'
 export type { Meter, Price } from './meters.ts'

@@ -787,6 +787,7 @@ export interface Operations {
         properties?: Record<string, unknown> | Array<unknown> | null
         configurationUrl?: (string | null)
         redirectUri?: (string | null)
+        redirectUris?: Array<string>
       }
     }
     result: {

@@ -22,21 +22,58 @@ export const accessMigration: Migration = {
       table.index(['organization_id', 'id'])
       table.index(['parent_id'])
     })
-    await createTable('stoa_installation_tokens', (column, table) => {
-      column.text('token_hash')
+    // One authorization of a client and the refresh tokens that follow from each other: what is revoked as one.
+    await createTable('stoa_token_families', (column, table) => {
+      column.id()
       column.text('application_id')
       column.text('installation_id')
+      column.text('user_id').nullable()
+      column.text('scope')
+      column.json('permissions')
+      column.text('key_thumbprint').nullable()
+      column.time('created_time')
+      column.time('expires_time')
+      column.time('revoked_time').nullable()
+      table.index(['installation_id'])
+      table.index(['application_id'])
+      table.index(['expires_time'])
+    })
+    await createTable('stoa_refresh_tokens', (column, table) => {
+      column.text('token_hash')
+      column.ref('family_id', 'stoa_token_families')
+      column.time('created_time')
+      column.time('expires_time')
+      // When it was exchanged for its successor.
+      column.time('rotated_time').nullable()
+      column.text('successor_hash').nullable()
+      table.primary(['token_hash'])
+      table.index(['family_id'])
+    })
+    // What applications act with: installation tokens and OAuth access tokens.
+    await createTable('stoa_application_tokens', (column, table) => {
+      column.text('token_hash')
+      column.text('application_id')
+      // Null for a token of the application itself (client credentials).
+      column.text('installation_id').nullable()
       column.text('organization_id')
       column.text('location_id').nullable()
       column.text('environment')
       column.json('permissions')
+      column.text('scope').nullable()
       column.integer('rate_limit').nullable()
+      column.text('family_id').nullable()
+      column.text('user_id').nullable()
+      // The client secret it was obtained with, which takes it along when it ends at once.
+      column.text('secret_id').nullable()
+      // RFC 9449: the key that the sender has to prove.
+      column.text('key_thumbprint').nullable()
       column.time('created_time')
       column.time('expires_time')
       column.time('revoked_time').nullable()
       table.primary(['token_hash'])
       table.index(['installation_id'])
       table.index(['application_id'])
+      table.index(['family_id'])
       table.index(['expires_time'])
     })
   },

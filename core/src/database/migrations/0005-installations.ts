@@ -13,6 +13,13 @@ export const installationsMigration: Migration = {
       column.text('environment')
       column.text('status')
       column.text('status_reason').nullable()
+      // The version of the application it was last brought to; the one in force may ask for more than the grant.
+      column.integer('version')
+      column.integer('refused_version').nullable()
+      // Of an installation on an organization: the locations it is passed on to.
+      column.json('fan_out').nullable()
+      // Of an installation that was passed on: the organization's, which takes it along when it ends.
+      column.text('parent_id').nullable()
       column.json('grant')
       column.json('settings')
       column.text('secrets').nullable()
@@ -39,6 +46,7 @@ export const installationsMigration: Migration = {
       table.index(['location_id'])
       table.index(['organization_id', 'location_key', 'environment', 'id'])
       table.index(['deadline_time'])
+      table.index(['parent_id'])
     })
     await createTable('stoa_installation_steps', (column, table) => {
       column.ref('installation_id', 'stoa_installations')
@@ -51,6 +59,20 @@ export const installationsMigration: Migration = {
       column.time('time')
       // Also what makes the history gapless: two processes cannot both write step 7.
       table.primary(['installation_id', 'revision'])
+    })
+    // What is done for many installations, page by page: rolling a version out, passing an installation on to locations.
+    await createTable('stoa_installation_jobs', (column, table) => {
+      column.id()
+      column.text('kind')
+      column.ref('application_id', 'stoa_applications')
+      column.text('installation_id').nullable()
+      // The last id that is done.
+      column.text('cursor')
+      column.time('due_time')
+      column.text('lease_token').nullable()
+      column.time('lease_until').nullable()
+      column.time('created_time')
+      table.index(['due_time'])
     })
     // Which event told which publisher about which time: what a delivery acknowledges.
     await createTable('stoa_installation_notices', (column, table) => {
