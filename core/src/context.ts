@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3'
 import type { Knex } from 'knex'
 import type { Config } from './config.ts'
-import type { Clock, Files, Logger, SecretBox } from './kernel/index.ts'
+import type { Clock, Files, Logger, SecretBox, SigningKeys } from './kernel/index.ts'
 import type { Dialect } from './database/index.ts'
 
 export type Environment = 'production' | 'sandbox'
@@ -68,6 +68,8 @@ export interface Context {
   readonly clock: Clock
   readonly logger: Logger
   readonly secretBox: SecretBox
+  /** Made once, of the host secrets: for what others verify. */
+  readonly signingKeys: SigningKeys
   readonly files: Files
   readonly lifecycle: LifecycleEmitter
   readonly signals: EventEmitter<Signals>

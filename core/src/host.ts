@@ -42,6 +42,7 @@ import {
 } from './installations/index.ts'
 import {
   createSecretBox,
+  createSigningKeys,
   systemClock,
   type Clock,
   type Files,
@@ -131,6 +132,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     clock,
     logger,
     secretBox: box,
+    signingKeys: createSigningKeys([config.secret, ...config.previousSecrets]),
     files: files ?? createDatabaseFiles(db, clock),
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),

@@ -4,7 +4,7 @@ import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import type { Database } from '../../core/src/database/index.ts'
 import type { EventsContext, NewEvent } from '../../core/src/events/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
-import { createSecretBox } from '../../core/src/kernel/index.ts'
+import { createSecretBox, createSigningKeys } from '../../core/src/kernel/index.ts'
 import { createOutbound } from '../../core/src/outbound/index.ts'
 
 // Knows nothing of vitest: the processes that are killed use it too.
@@ -42,6 +42,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
     clock: options.clock,
     logger,
     secretBox: createSecretBox([config.secret]),
+    signingKeys: createSigningKeys([config.secret]),
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),
     outbound: createOutbound({

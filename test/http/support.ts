@@ -7,7 +7,7 @@ import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Context } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
 import { mountOperations, notFoundHandler, type Authenticate, type Operation } from '../../core/src/http/index.ts'
-import { createSecretBox, type Clock, type Logger } from '../../core/src/kernel/index.ts'
+import { createSecretBox, createSigningKeys, type Clock, type Logger } from '../../core/src/kernel/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import { call, type Answer, type CallOptions } from '../support/host.ts'
 
@@ -61,6 +61,7 @@ export async function mountOwn(operations: Operation[], { authenticate, clock, c
     clock: clock ?? { now: () => new Date() },
     logger,
     secretBox: createSecretBox(['x'.repeat(32)]),
+    signingKeys: createSigningKeys(['x'.repeat(32)]),
     files: { put: () => Promise.resolve(), get: () => Promise.resolve(null) },
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),

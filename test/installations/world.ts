@@ -41,7 +41,7 @@ import {
   installationsOperations,
   instancesOf,
 } from '../../core/src/installations/index.ts'
-import { createSecretBox, nowIso } from '../../core/src/kernel/index.ts'
+import { createSecretBox, createSigningKeys, nowIso } from '../../core/src/kernel/index.ts'
 import { createOutbound } from '../../core/src/outbound/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import type { Answer, CallOptions } from '../support/host.ts'
@@ -72,6 +72,7 @@ export async function openWorld(database: TestDatabase) {
     clock,
     logger,
     secretBox: createSecretBox([config.secret]),
+    signingKeys: createSigningKeys([config.secret]),
     files: createDatabaseFiles(db, clock),
     lifecycle: new LifecycleEmitter(logger),
     signals: new EventEmitter(),

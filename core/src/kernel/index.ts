@@ -18,3 +18,5 @@ export {
   type Validator,
 } from './schema.ts'
 export { createSecretBox, derive } from './secret-box.ts'
+export { createSigningKeys, type SigningKey, type SigningKeys } from './signing-keys.ts'
+export { versionIdOf } from './version-id.ts'

@@ -38,9 +38,9 @@ export function createSecretBox(secrets: string[]): SecretBox {
   }
 }
 
-/** A 32-byte key for one purpose, derived from the host secret (HKDF, RFC 5869), so that no two uses share key material. */
-export function derive(secret: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32))
+/** Key bytes for one purpose, derived from the host secret (HKDF, RFC 5869), so that no two uses share key material. */
+export function derive(secret: string, purpose: string, bytes = 32): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, bytes))
 }
 
 function keyId(secret: string): string {
