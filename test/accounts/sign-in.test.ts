@@ -53,7 +53,11 @@ eachDatabase((database) => {
             status: 401,
             statusCode: 401,
           },
-          ...{ code: 'invalid_credentials', instance: '/sessions', headers: 'Bearer' },
+          ...{
+            code: 'invalid_credentials',
+            instance: '/sessions',
+            headers: expect.stringMatching(/^Bearer resource_metadata=/),
+          },
           ...{ detail: expect.any(String), message: rest.detail, error: rest.detail },
         })
         expect(rest.detail).toBe(answers[0]!.body.detail)

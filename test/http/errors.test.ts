@@ -171,24 +171,26 @@ describe('X-Request-Id', () => {
 
 describe('WWW-Authenticate', () => {
   let host: OpenedHost
+  // RFC 9728 section 5.1.
+  const metadata = ({ url }: OpenedHost) => `resource_metadata="${url}/.well-known/oauth-protected-resource"`
   beforeAll(async () => {
     host = await openHost(memory)
   })
 
   it('asks for a credential when there is none', async () => {
     const { status, headers } = await host.call('GET', '/locations')
-    expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect([status, headers.get('www-authenticate')]).toEqual([401, `Bearer ${metadata(host)}`])
   })
 
   it('says so when the token is no good', async () => {
     const { status, headers } = await host.call('GET', '/locations', { token: 'nonsense' })
-    expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer error="invalid_token"'])
+    expect([status, headers.get('www-authenticate')]).toEqual([401, `Bearer error="invalid_token", ${metadata(host)}`])
   })
 
   it('does not speak of a token when a password is wrong', async () => {
     const body = { email: host.world.user.email, password: 'wrong wrong wrong' }
     const { status, headers } = await host.call('POST', '/sessions', { body })
-    expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect([status, headers.get('www-authenticate')]).toEqual([401, `Bearer ${metadata(host)}`])
   })
 
   it('is absent from every other answer', async () => {

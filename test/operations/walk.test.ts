@@ -83,7 +83,7 @@ eachDatabase((database) => {
     for (const operation of guarded()) {
       const answer = await send(operation, fill(operation.path, tenants.idsOf(operation.path)))
       expect([operation.id, answer.status, answer.body.code]).toEqual([operation.id, 401, 'unauthenticated'])
-      expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer resource_metadata=".*oauth-protected-resource"$/)
     }
   })
 

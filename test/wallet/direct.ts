@@ -35,7 +35,12 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
   } as unknown as WalletContext
   const { operations, topUp, drain } = createWallet(ctx)
   const handler = (id: string) => operations.find((operation) => operation.id === id)!.handler
-  const rest = { params: undefined, query: undefined, ip: '' }
+  const rest = {
+    params: undefined,
+    query: undefined,
+    ip: '',
+    request: { method: '', url: '', search: '', headers: {}, traceId: '' },
+  }
 
   async function outcome(work: Promise<unknown>): Promise<Outcome> {
     try {

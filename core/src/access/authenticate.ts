@@ -3,22 +3,30 @@ import { findLocation, findMembership, isSessionToken, listMemberships } from '.
 import { environments, type Environment } from '../context.ts'
 import type { Authenticate, Caller, CredentialRequest, Role } from '../http/index.ts'
 import { hashToken, isoIn, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
+import { assertEnvironment } from './assert-environment.ts'
 import type { AccessContext } from './context.ts'
+import { verifyDpopProof, type DpopProof } from './dpop.ts'
 import { createIdentityMirror } from './mirror-identity.ts'
-import { findApiKeyByHash, findInstallationToken, markApiKeyUsed, type ApiKey } from './store.ts'
+import { findApiKeyByHash, markApiKeyUsed, type ApiKey } from './store.ts'
+import { verifyApplicationToken } from './verify-application-token.ts'
 
 type Headers = CredentialRequest['headers']
 type Scope = CredentialRequest['scope']
-interface Verified {
+type Scheme = 'bearer' | 'dpop' | 'key'
+/** What a credential turned out to be. */
+export interface Verified {
   caller: Caller
   expiresTime: string | null
+  /** RFC 9449: the key whose possession every request has to prove. */
+  keyThumbprint: string | null
 }
 
 const mostCallers = 20_000
 const lastUsedSeconds = 60
 
 /**
- * Turns a request's credential into a Caller: user session, API key or installation token. The result is kept in memory for
+ * Turns a request's credential into a Caller: user session, API key, installation token or
+ * OAuth access token. The result is kept in memory for
  * `config.tokens.cacheMilliseconds` and forgotten at once when anything changes in this process; on other nodes a revocation
  * is noticed when that time is over.
  */
@@ -31,8 +39,8 @@ export function createAuthenticate(ctx: AccessContext): Authenticate {
     callers.clear()
   })
 
-  return async ({ headers, scope }) => {
-    const credential = credentialOf(headers)
+  return async ({ headers, scope, method, url }) => {
+    const { scheme, credential } = credentialOf(headers)
     const environment = environmentOf(headers)
     if (credential === null || (ctx.identity && isForeign(credential))) {
       const identity = await ctx.identity?.identify(headers)
@@ -43,24 +51,53 @@ export function createAuthenticate(ctx: AccessContext): Authenticate {
     const key = `${hashToken(credential)}|${scope.organizationId ?? ''}|${scope.locationId ?? ''}|${environment ?? ''}`
     const now = ctx.clock.now()
     const known = callers.get(key)
-    if (known && known.until > now.getTime()) {
-      assertAlive(known.verified, now)
-      return known.verified.caller
-    }
+    const isKnown = known !== undefined && known.until > now.getTime()
     const before = generation
-    const verified = await verify(ctx, credential, scope, environment)
+    const verified = isKnown ? known.verified : await verify(ctx, credential, scope, environment)
+    if (isKnown) assertAlive(verified, now)
     // What changed while this one was being read may be what it has just read.
-    if (generation === before)
+    else if (generation === before)
       callers.set(key, { verified, until: now.getTime() + ctx.config.tokens.cacheMilliseconds })
+    await assertPossession(ctx, verified, scheme, { proof: headers.dpop, method, url, token: credential })
     return verified.caller
   }
 }
 
+/** A token that is bound to a key is worth nothing without it, also as a plain Bearer; one that is not needs no proof. */
+async function assertPossession(
+  ctx: AccessContext,
+  { keyThumbprint }: Verified,
+  scheme: Scheme,
+  proof: DpopProof,
+): Promise<void> {
+  if (keyThumbprint === null && scheme !== 'dpop') return
+  if (keyThumbprint === null)
+    throw new StoaError('invalid_token', { message: 'This token is not bound to a DPoP key.' })
+  if (scheme !== 'dpop') {
+    throw new StoaError('invalid_token', { message: 'This token is bound to a key: send it as DPoP, with a proof.' })
+  }
+  let proven: string
+  try {
+    proven = await verifyDpopProof(ctx, ctx.db, proof)
+  } catch (cause) {
+    // At a resource it is the token that is not accepted: RFC 9449 section 7.1.
+    if (cause instanceof StoaError && cause.code === 'invalid_dpop_proof') {
+      throw new StoaError('invalid_token', { message: cause.message, cause })
+    }
+    throw cause
+  }
+  if (proven !== keyThumbprint) {
+    throw new StoaError('invalid_token', {
+      message: 'The DPoP proof was made with another key than the token is bound to.',
+    })
+  }
+}
+
 /** A Bearer that is present decides, also when it is wrong: there is no falling back to a key beside it. */
-function credentialOf(headers: Headers): string | null {
-  const bearer = /^Bearer(?:\s+(.*))?$/is.exec(single(headers.authorization) ?? '')
-  if (bearer) return bearer[1] ?? ''
-  return single(headers['reb-apikey']) ?? single(headers['x-api-key']) ?? null
+function credentialOf(headers: Headers): { scheme: Scheme; credential: string | null } {
+  const given = /^(Bearer|DPoP)(?:\s+(.*))?$/is.exec(single(headers.authorization) ?? '')
+  if (given) return { scheme: given[1]!.toLowerCase() as Scheme, credential: given[2] ?? '' }
+  return { scheme: 'key', credential: single(headers['reb-apikey']) ?? single(headers['x-api-key']) ?? null }
 }
 
 function environmentOf(headers: Headers): Environment | null {
@@ -85,7 +122,7 @@ async function verify(
       return verifyApiKey(ctx, credential, scope, environment)
     case 'at':
     case 'it':
-      return verifyInstallationToken(ctx, credential, scope, environment)
+      return verifyApplicationToken(ctx, credential, scope, environment)
     case 'cs':
     case 'rt':
     case 'ac':
@@ -119,6 +156,7 @@ async function verifyApiKey(
   }
   return {
     expiresTime: key.expiresTime,
+    keyThumbprint: null,
     caller: {
       kind: 'api-key',
       credentialId: key.id,
@@ -142,39 +180,6 @@ function rightsOfKey(ctx: AccessContext, key: ApiKey, role: Role | null): Readon
   return new Set(key.applicationId === null ? names : names.filter((name) => ctx.catalogue.find(name)?.ownKeys))
 }
 
-async function verifyInstallationToken(
-  ctx: AccessContext,
-  secret: string,
-  scope: Scope,
-  environment: Environment | null,
-): Promise<Verified> {
-  const token = await findInstallationToken(ctx.db, hashToken(secret))
-  if (!token) throw new StoaError('invalid_token')
-  if (token.revokedTime !== null) throw new StoaError('revoked_token')
-  if (token.expiresTime <= nowIso(ctx.clock)) throw new StoaError('expired_token')
-  assertEnvironment(environment, token.environment)
-  if (scope.organizationId !== null && scope.organizationId !== token.organizationId) throw new StoaError('not_found')
-  if (scope.locationId !== null && scope.locationId !== token.locationId) throw new StoaError('not_found')
-  return {
-    expiresTime: token.expiresTime,
-    caller: {
-      kind: 'application',
-      credentialId: token.installationId,
-      userId: null,
-      organizationId: token.organizationId,
-      locationId: token.locationId,
-      environment: token.environment,
-      permissions: new Set(ctx.catalogue.resolve(token.permissions).names),
-      onlyApplicationId: null,
-      application: {
-        applicationId: token.applicationId,
-        installationId: token.installationId,
-        rateLimit: token.rateLimit,
-      },
-    },
-  }
-}
-
 async function verifySession(
   ctx: AccessContext,
   token: string,
@@ -189,7 +194,7 @@ async function verifySession(
     scope,
     environment,
   )
-  return { expiresTime: session.expiresTime, caller }
+  return { expiresTime: session.expiresTime, keyThumbprint: null, caller }
 }
 
 interface SignedIn {
@@ -247,14 +252,6 @@ async function chosenLocation(ctx: AccessContext, scope: Scope, organizationId: 
   const location = await findLocation(ctx.db, scope.locationId)
   if (location?.organizationId !== organizationId) throw new StoaError('not_found')
   return location.id
-}
-
-function assertEnvironment(asked: Environment | null, own: Environment): void {
-  if (asked !== null && asked !== own) {
-    throw new StoaError('tenant_mismatch', {
-      message: `X-Environment asks for ${asked}, but the credential is for ${own}.`,
-    })
-  }
 }
 
 function assertAlive(verified: Verified, now: Date): void {

@@ -5,5 +5,15 @@ export type { AccessContext } from './context.ts'
 export { mintInstallationToken, revokeApplicationTokens, revokeInstallationTokens } from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'
-export { createCredentialSweeper } from './sweep-credentials.ts'
-export { listApiKeys, type ApiKey } from './store.ts'
+export { createCredentialSweeper, type Sweep } from './sweep-credentials.ts'
+export { dpopAlgorithms, verifyDpopProof } from './dpop.ts'
+export { isSeenFirst } from './seen-ids.ts'
+export { endFamilies, familyOfRefreshToken, mintAccessToken, openFamily, rotateRefreshToken } from './token-families.ts'
+export { findFamily, type TokenFamily } from './token-family-store.ts'
+export {
+  findApplicationToken,
+  listApiKeys,
+  markApplicationTokenRevoked,
+  type ApiKey,
+  type ApplicationToken,
+} from './store.ts'

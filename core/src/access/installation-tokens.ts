@@ -2,7 +2,7 @@ import type { Environment } from '../context.ts'
 import { afterCommit, type Db } from '../database/index.ts'
 import { hashToken, isoIn, mintToken, nowIso } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
-import { insertInstallationToken, markApplicationTokensRevoked, markInstallationTokensRevoked } from './store.ts'
+import { insertApplicationToken, markApplicationTokensRevoked, markInstallationTokensRevoked } from './store.ts'
 
 export interface NewInstallationToken {
   applicationId: string
@@ -26,8 +26,9 @@ export async function mintInstallationToken(
 ): Promise<{ token: string; expiresTime: string }> {
   const secret = mintToken('it')
   const expiresTime = isoIn(ctx.clock, seconds)
-  const row = { ...token, createdTime: nowIso(ctx.clock), expiresTime, revokedTime: null }
-  await insertInstallationToken(db, row, hashToken(secret))
+  const oauth = { scope: null, familyId: null, userId: null, secretId: null, keyThumbprint: null }
+  const row = { ...token, ...oauth, createdTime: nowIso(ctx.clock), expiresTime, revokedTime: null }
+  await insertApplicationToken(db, row, hashToken(secret))
   return { token: secret, expiresTime }
 }
 

@@ -106,21 +106,32 @@ function mapApiKey(row: Row): ApiKey {
   }
 }
 
-export interface InstallationToken {
+/** What an application acts with: an installation token or an OAuth access token. */
+export interface ApplicationToken {
   applicationId: string
-  installationId: string
+  /** Null for a token of the application itself, which acts for its publisher. */
+  installationId: string | null
   organizationId: string
   locationId: string | null
   environment: Environment
   /** Canonical names. */
   permissions: string[]
+  /** The same in the words of the client that asked; null for an installation token. */
+  scope: string | null
   rateLimit: number | null
+  familyId: string | null
+  /** Who consented. */
+  userId: string | null
+  /** The client secret it was obtained with. */
+  secretId: string | null
+  /** RFC 9449: the thumbprint of the key that its sender has to prove. */
+  keyThumbprint: string | null
   createdTime: string
   expiresTime: string
   revokedTime: string | null
 }
 
-export async function insertInstallationToken(db: Db, token: InstallationToken, tokenHash: string): Promise<void> {
+export async function insertApplicationToken(db: Db, token: ApplicationToken, tokenHash: string): Promise<void> {
   await db('stoa_application_tokens').insert({
     token_hash: tokenHash,
     application_id: token.applicationId,
@@ -129,24 +140,34 @@ export async function insertInstallationToken(db: Db, token: InstallationToken, 
     location_id: token.locationId,
     environment: token.environment,
     permissions: toJson(token.permissions),
+    scope: token.scope,
     rate_limit: token.rateLimit,
+    family_id: token.familyId,
+    user_id: token.userId,
+    secret_id: token.secretId,
+    key_thumbprint: token.keyThumbprint,
     created_time: token.createdTime,
     expires_time: token.expiresTime,
     revoked_time: token.revokedTime,
   })
 }
 
-export async function findInstallationToken(db: Db, tokenHash: string): Promise<InstallationToken | null> {
+export async function findApplicationToken(db: Db, tokenHash: string): Promise<ApplicationToken | null> {
   const row = await db('stoa_application_tokens').where({ token_hash: tokenHash }).first<Row | undefined>()
   if (!row) return null
   return {
     applicationId: text(row.application_id),
-    installationId: text(row.installation_id),
+    installationId: maybeText(row.installation_id),
     organizationId: text(row.organization_id),
     locationId: maybeText(row.location_id),
     environment: row.environment as Environment,
     permissions: json<string[]>(row.permissions),
+    scope: maybeText(row.scope),
     rateLimit: row.rate_limit === null ? null : Number(row.rate_limit),
+    familyId: maybeText(row.family_id),
+    userId: maybeText(row.user_id),
+    secretId: maybeText(row.secret_id),
+    keyThumbprint: maybeText(row.key_thumbprint),
     createdTime: iso(row.created_time),
     expiresTime: iso(row.expires_time),
     revokedTime: maybeIso(row.revoked_time),
@@ -165,7 +186,11 @@ export async function markApplicationTokensRevoked(db: Db, applicationId: string
     .update({ revoked_time: now })
 }
 
+export async function markApplicationTokenRevoked(db: Db, tokenHash: string, now: string): Promise<void> {
+  await db('stoa_application_tokens').where({ token_hash: tokenHash, revoked_time: null }).update({ revoked_time: now })
+}
+
 /** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */
-export async function deleteEndedInstallationTokens(db: Db, before: string): Promise<void> {
+export async function deleteEndedApplicationTokens(db: Db, before: string): Promise<void> {
   await db('stoa_application_tokens').where('expires_time', '<', before).delete()
 }

@@ -1,4 +1,5 @@
 import type { Environment } from '../context.ts'
+import type { RequestFacts } from './request-facts.ts'
 
 export const roles = ['owner', 'admin', 'author', 'member', 'operator'] as const
 /** What a person is in an organization; `operator` is the platform's own staff. */
@@ -30,8 +31,7 @@ export interface Caller {
 }
 
 /** What authentication gets to see of a request. */
-export interface CredentialRequest {
-  headers: Record<string, string | string[] | undefined>
+export interface CredentialRequest extends Pick<RequestFacts, 'headers' | 'method' | 'url'> {
   ip: string
   /** The tenant named by the path, or by the deprecated Organization-Id header. */
   scope: { organizationId: string | null; locationId: string | null }

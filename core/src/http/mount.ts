@@ -13,19 +13,27 @@ import {
   type SchemaCompiler,
   type Validator,
 } from '../kernel/index.ts'
+import { assertApiVersion } from './api-version.ts'
 import type { Authenticate, Caller } from './caller.ts'
+import type { Permission } from './permission.ts'
 import { Reply, type Operation } from './operation.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import { checkResponse, responseValidators } from './check-response.ts'
 import { assertStorable, readJson } from './read-body.ts'
+import { readForm } from './read-form.ts'
+import type { RequestFacts } from './request-facts.ts'
 import { renderError } from './render-error.ts'
 import { sentenceOf } from './sentence-of.ts'
 
 export interface MountOptions {
   context: Context
   authenticate: Authenticate
+  /** Why a caller that lacks a permission lacks it, when there is more to say than that. */
+  explainLack?: ExplainLack
   operations: Operation[]
 }
+
+export type ExplainLack = (caller: Caller, permission: Permission) => Promise<StoaError | null>
 
 /** Headers that the seeds' browser SDKs read. */
 const exposedHeaders = [
@@ -45,7 +53,7 @@ const exposedHeaders = [
  * Mounts the operations on a router that lets everything else pass, so that it can stand in front of an embedder's own
  * routes: a path it does not know gets none of its headers and goes on to the next handler.
  */
-export function mountOperations({ context, authenticate, operations }: MountOptions): Router {
+export function mountOperations({ context, authenticate, explainLack, operations }: MountOptions): Router {
   const router = Router()
   const schemas = createSchemaCompiler()
   const rateLimit = createRateLimit(context.clock)
@@ -53,7 +61,7 @@ export function mountOperations({ context, authenticate, operations }: MountOpti
   const methodsByPath = new Map<string, Set<string>>()
 
   for (const operation of operations) {
-    const pipeline = createPipeline(operation, { context, authenticate, schemas, rateLimit })
+    const pipeline = createPipeline(operation, { context, authenticate, explainLack, schemas, rateLimit })
     const limit = operation.bodyKind === 'bytes' ? context.config.fileLimitBytes : context.config.bodyLimitBytes
     const takesBody = operation.body !== undefined || operation.bodyKind === 'bytes'
     const raw = takesBody ? [express.raw({ type: () => true, limit })] : []
@@ -144,28 +152,31 @@ function setRequestId(req: Request, res: Response): void {
   res.setHeader('X-Request-Id', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID())
 }
 
-interface PipelineTools {
-  context: Context
-  authenticate: Authenticate
+interface PipelineTools extends Omit<MountOptions, 'operations'> {
   schemas: SchemaCompiler
   rateLimit: RateLimit
 }
 
-function createPipeline(operation: Operation, { context, authenticate, schemas, rateLimit }: PipelineTools) {
+function createPipeline(
+  operation: Operation,
+  { context, authenticate, explainLack, schemas, rateLimit }: PipelineTools,
+) {
   const { config, db } = context
   const checkParams = operation.params && schemas.text(operation.params)
   const checkQuery = operation.query && schemas.text(operation.query)
-  const checkBody = operation.body && schemas.body(operation.body)
+  const isForm = operation.bodyKind === 'form'
+  const checkBody = operation.body && (isForm ? schemas.text(operation.body) : schemas.body(operation.body))
   const answers = config.mode === 'production' ? null : responseValidators(operation, schemas)
   const inOneTransaction = operation.transaction ?? operation.method !== 'GET'
   const usual = Number(Object.keys(operation.responses)[0])
 
   return async (req: Request, res: Response): Promise<void> => {
     const ip = req.ip ?? ''
-    const caller =
-      operation.permission && (await authenticate({ headers: req.headers, ip, scope: scopeOf(operation, req) }))
+    const request = factsOf(req, res, config.baseUrl)
+    if (operation.surface === 'runtime') assertApiVersion(req.headers.version)
+    const caller = operation.permission && (await authenticate({ ...request, ip, scope: scopeOf(operation, req) }))
     if (caller) {
-      authorize(operation, caller)
+      await authorize(operation, caller, explainLack)
       const perSecond = caller.application?.rateLimit ?? null
       const limit = perSecond ?? config.rateLimit.requests
       res.setHeader('X-RateLimit-Limit', String(limit))
@@ -178,7 +189,7 @@ function createPipeline(operation: Operation, { context, authenticate, schemas, 
     const params = checkText(checkParams, req.params, 'not_found')
     const query = checkText(checkQuery, req.query, 'invalid_request')
     const body = readBody(operation, checkBody, req)
-    const input = { params, query, body, caller: caller as Caller, ip }
+    const input = { params, query, body, caller: caller as Caller, ip, request }
     const result = inOneTransaction
       ? await inTransaction(db, (trx) => operation.handler({ ...input, db: trx }))
       : await operation.handler({ ...input, db })
@@ -205,7 +216,19 @@ function scopeOf(operation: Operation, req: Request) {
   return { organizationId, locationId }
 }
 
-function authorize(operation: Operation, caller: Caller): void {
+// By the base URL and not the Host header, which the client chooses.
+function factsOf(req: Request, res: Response, baseUrl: string): RequestFacts {
+  const path = req.path.replace(/\/+$/, '')
+  return {
+    method: req.method,
+    url: baseUrl + path,
+    search: req.originalUrl.split('?').slice(1).join('?'),
+    headers: req.headers,
+    traceId: String(res.getHeader('X-Request-Id')),
+  }
+}
+
+async function authorize(operation: Operation, caller: Caller, explainLack?: ExplainLack): Promise<void> {
   const kinds = operation.callers ?? ['user', 'api-key']
   if (!kinds.includes(caller.kind)) {
     throw new StoaError('caller_not_allowed', {
@@ -214,6 +237,8 @@ function authorize(operation: Operation, caller: Caller): void {
   }
   const needed = operation.permission!.name
   if (!caller.permissions.has(needed)) {
+    const explanation = await explainLack?.(caller, operation.permission!)
+    if (explanation) throw explanation
     throw new StoaError('missing_permission', {
       message: `The credential lacks the permission ${needed} (${operation.permission!.sentence}).`,
       details: { requiredPermission: needed },
@@ -238,12 +263,19 @@ function checkText(validator: Validator | undefined, given: object, code: 'not_f
 function readBody(operation: Operation, validator: Validator | undefined, req: Request): unknown {
   if (operation.bodyKind === 'bytes') return Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0)
   if (!validator) return undefined
+  if (operation.bodyKind === 'form') {
+    const form = readForm(req, operation.surface)
+    const refusal = validator(form)
+    if (refusal)
+      throw new StoaError('invalid_request', { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
+    return form
+  }
   const value = readJson(req)
   if (value === undefined && operation.bodyKind === 'optional') return undefined
   if (value === undefined) throw new StoaError('invalid_request', { message: 'This operation needs a JSON body.' })
   const refusal = validator(value)
   if (!refusal) return value
-  const code = operation.surface === 'runtime' && refusal.onlyMissing ? 'invalid_request' : 'validation_failed'
+  const code = operation.surface.startsWith('runtime') && refusal.onlyMissing ? 'invalid_request' : 'validation_failed'
   throw new StoaError(code, { message: sentenceOf(refusal.fields), invalidFields: refusal.fields })
 }
 
@@ -252,7 +284,8 @@ function send(res: Response, answer: Reply): void {
   res.setHeader('Cache-Control', 'no-store')
   for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
   if (answer.body === undefined || answer.body === null) return void res.end()
-  if (Buffer.isBuffer(answer.body)) return void res.end(answer.body)
+  // Also pages, which bring their Content-Type along.
+  if (Buffer.isBuffer(answer.body) || answer.headers['Content-Type']) return void res.end(answer.body)
   res.setHeader('Content-Type', 'application/json; charset=utf-8')
   res.end(JSON.stringify(answer.body))
 }

@@ -2,14 +2,16 @@ import type { Db } from '../database/index.ts'
 import type { ErrorCode, Static, TSchema } from '../kernel/index.ts'
 import type { Caller, CallerKind } from './caller.ts'
 import type { Permission } from './permission.ts'
+import type { RequestFacts } from './request-facts.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /**
  * The surface decides how refusals look. `store` (Rebilly) and `author` (Baloom): everything about the body is 422.
- * `runtime` (HighLevel): absent members are 400, wrong ones 422, and `error` is the reason phrase.
+ * `runtime` (HighLevel): absent members are 400, wrong ones 422, and `error` is the reason phrase; `runtime-v3` is its third
+ * version, which nests what was wrong. `oauth`: RFC 6749 section 5.2. `page`: a page for people.
  */
-export type Surface = 'store' | 'author' | 'runtime' | 'platform'
+export type Surface = 'store' | 'author' | 'runtime' | 'runtime-v3' | 'platform' | 'oauth' | 'page'
 
 type Value<S> = S extends TSchema ? Static<S> : undefined
 type Answer<R> = { [Status in keyof R]: Value<R[Status]> }[keyof R]
@@ -24,21 +26,24 @@ export interface Input<P, Q, B> {
   db: Db
   /** For operations without a caller, such as signing in. */
   ip: string
+  request: RequestFacts
 }
+
+export type ReplyHeaders = Record<string, string | string[]>
 
 /** An answer with headers, or with another status than the operation's first. */
 export class Reply<T = unknown> {
   readonly status: number
   readonly body: T
-  readonly headers: Record<string, string>
-  constructor(status: number, body: T, headers: Record<string, string> = {}) {
+  readonly headers: ReplyHeaders
+  constructor(status: number, body: T, headers: ReplyHeaders = {}) {
     this.status = status
     this.body = body
     this.headers = headers
   }
 }
 
-export function reply<T>(status: number, body: T, headers?: Record<string, string>): Reply<T> {
+export function reply<T>(status: number, body: T, headers?: ReplyHeaders): Reply<T> {
   return new Reply(status, body, headers)
 }
 
@@ -68,8 +73,11 @@ export interface OperationSpec<P, Q, B, R> {
   params?: P
   query?: Q
   body?: B
-  /** `optional` JSON may be absent (the handler gets undefined); `bytes` is any content as a Buffer. */
-  bodyKind?: 'required' | 'optional' | 'bytes'
+  /**
+   * `optional` JSON may be absent (the handler gets undefined); `bytes` is any content as a Buffer; `form` is a form, and JSON
+   * from clients that send that in its place (see read-form.ts).
+   */
+  bodyKind?: 'required' | 'optional' | 'bytes' | 'form'
   /** By status; null for an empty one. The first is the usual one. */
   responses: R
   errors?: ErrorCode[]

@@ -14,12 +14,7 @@ export function readJson(req: Request): unknown {
   if (!Buffer.isBuffer(raw)) return assertStorable(raw)
   const type = req.headers['content-type']
   if (type && !/^\s*application\/([\w.+-]+\+)?json\b/i.test(type)) throw new StoaError('unsupported_media_type')
-  let text: string
-  try {
-    text = utf8.decode(raw)
-  } catch (cause) {
-    throw new StoaError('unsupported_media_type', { cause })
-  }
+  const text = decodeText(raw)
   if (text.trim() === '') return undefined
   let value: unknown
   try {
@@ -28,6 +23,15 @@ export function readJson(req: Request): unknown {
     throw new StoaError('malformed_json', { cause })
   }
   return assertStorable(value)
+}
+
+/** The text of a body, which has to be UTF-8. */
+export function decodeText(raw: Buffer): string {
+  try {
+    return utf8.decode(raw)
+  } catch (cause) {
+    throw new StoaError('unsupported_media_type', { cause })
+  }
 }
 
 const deepest = 100

@@ -1,8 +1,10 @@
-import { STATUS_CODES } from 'node:http'
 import type { Request, Response } from 'express'
 import type { Context } from '../context.ts'
 import { hideRowValues, isDatabaseUnavailable } from '../database/index.ts'
 import { errorCatalogue, StoaError } from '../kernel/index.ts'
+import { challengeFor } from './challenge.ts'
+import { errorBody } from './error-body.ts'
+import { html, pageHeaders, renderPage } from './page.ts'
 import type { Surface } from './operation.ts'
 
 /** Whatever was thrown, as an error of the catalogue. What is nobody's known refusal is a 500 without detail. */
@@ -21,39 +23,12 @@ export function toStoaError(error: unknown): StoaError {
   return new StoaError('internal_error', { cause: error })
 }
 
-/**
- * One body in which every seed's client finds its members: RFC 9457 (`type`, `title`, `status`, `detail`, `instance`), Rebilly
- * (`invalidFields`, `error` as the message), HighLevel (`statusCode`, `message`, `error` as the reason phrase, `traceId`).
- */
-export function errorBody(
-  error: StoaError,
-  surface: Surface,
-  instance: string,
-  traceId: string,
-): Record<string, unknown> {
-  const [status, title] = errorCatalogue[error.code]
-  return {
-    type: `urn:stoa:error:${error.code}`,
-    title,
-    status,
-    detail: error.message,
-    instance,
-    code: error.code,
-    statusCode: status,
-    message: error.message,
-    error: surface === 'runtime' ? STATUS_CODES[status] : error.message,
-    traceId,
-    ...(error.invalidFields && { invalidFields: error.invalidFields }),
-    ...error.details,
-  }
-}
-
 export function renderError(
   thrown: unknown,
   req: Request,
   res: Response,
   surface: Surface,
-  { logger, clock }: Pick<Context, 'logger' | 'clock'>,
+  { logger, clock, config }: Pick<Context, 'logger' | 'clock' | 'config'>,
 ): void {
   const error = toStoaError(thrown)
   const traceId = String(res.getHeader('X-Request-Id') ?? '')
@@ -62,8 +37,8 @@ export function renderError(
     res.destroy()
     return
   }
-  if (error.status === 401)
-    res.setHeader('WWW-Authenticate', error.code.endsWith('_token') ? 'Bearer error="invalid_token"' : 'Bearer')
+  const challenge = challengeFor(error, req, surface, config.baseUrl)
+  if (challenge !== null) res.setHeader('WWW-Authenticate', challenge)
   if (error.retryAfter !== undefined) {
     res.setHeader('Retry-After', String(error.retryAfter))
     if (error.status === 429) {
@@ -71,11 +46,23 @@ export function renderError(
       res.setHeader('X-RateLimit-Retry-After', String(Math.floor(clock.now().getTime() / 1000) + error.retryAfter))
     }
   }
+  if (surface === 'page') return sendErrorPage(error, res, config, traceId)
   const instance = req.originalUrl.split('?')[0] ?? ''
   res.statusCode = error.status
-  res.setHeader('Content-Type', 'application/problem+json; charset=utf-8')
+  const type = surface === 'oauth' ? 'application/json' : 'application/problem+json'
+  res.setHeader('Content-Type', `${type}; charset=utf-8`)
   res.setHeader('Cache-Control', 'no-store')
   res.end(JSON.stringify(errorBody(error, surface, instance, traceId)))
+}
+
+function sendErrorPage(error: StoaError, res: Response, config: Context['config'], traceId: string): void {
+  const [status, title] = errorCatalogue[error.code]
+  const main = html`<h1>${title}</h1>
+    <p>${error.message}</p>
+    <p class="faint">Reference ${traceId}</p>`
+  res.statusCode = status
+  for (const [name, value] of Object.entries(pageHeaders(config, []))) res.setHeader(name, value)
+  res.end(renderPage(config, { title, main }))
 }
 
 function isZlib(error: unknown): boolean {

@@ -6,6 +6,31 @@ export const errorCatalogue = {
   malformed_json: [400, 'Malformed JSON', 'The body is not valid JSON; check it with a JSON parser.'],
   invalid_request: [400, 'Invalid request', 'The request is incomplete or contradictory; see invalidFields.'],
   request_aborted: [400, 'Request aborted', 'The connection closed before the whole body arrived; send it again.'],
+  invalid_grant: [
+    400,
+    'Invalid grant',
+    'The code or token is unknown, used up, expired, or was given to another client or address; authorize again.',
+  ],
+  unauthorized_client: [400, 'Unauthorized client', 'The client may not use this way of getting a token.'],
+  unsupported_grant_type: [
+    400,
+    'Unsupported grant type',
+    'grant_type must be authorization_code, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:token-exchange.',
+  ],
+  unsupported_response_type: [400, 'Unsupported response type', 'response_type must be code.'],
+  invalid_scope: [400, 'Invalid scope', 'The scope is unknown, or wider than what the application asks for or has.'],
+  invalid_target: [400, 'Invalid target', 'resource must be the address of this host.'],
+  invalid_dpop_proof: [400, 'Invalid DPoP proof', 'The DPoP header must be a fresh proof for this very request.'],
+  consent_expired: [
+    400,
+    'Page expired',
+    'This page is too old, or was opened in another browser; go back to the application and begin again.',
+  ],
+  invalid_client: [
+    401,
+    'Invalid client',
+    'The client is unknown or did not authenticate; check client_id and its secret or key.',
+  ],
   unauthenticated: [
     401,
     'Unauthorized',

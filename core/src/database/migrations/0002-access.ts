@@ -49,6 +49,13 @@ export const accessMigration: Migration = {
       table.primary(['token_hash'])
       table.index(['family_id'])
     })
+    // Ids of client assertions and DPoP proofs, until they have expired: none is taken twice.
+    await createTable('stoa_seen_ids', (column, table) => {
+      column.text('hash')
+      column.time('expires_time')
+      table.primary(['hash'])
+      table.index(['expires_time'])
+    })
     // What applications act with: installation tokens and OAuth access tokens.
     await createTable('stoa_application_tokens', (column, table) => {
       column.text('token_hash')

@@ -1,0 +1,143 @@
+import { iso, json, maybeIso, maybeText, text, toJson, type Db, type Dialect, type Row } from '../database/index.ts'
+
+const families = 'stoa_token_families'
+const refreshTokens = 'stoa_refresh_tokens'
+
+/** One authorization of a client, and the refresh tokens that follow from each other: what is revoked as one. */
+export interface TokenFamily {
+  id: string
+  applicationId: string
+  installationId: string
+  /** Who consented; null when a company token was exchanged. */
+  userId: string | null
+  /** In the words of the client. */
+  scope: string
+  /** The same in canonical names. */
+  permissions: string[]
+  /** RFC 9449: the key that every token of the family is bound to. */
+  keyThumbprint: string | null
+  createdTime: string
+  /** Of its newest refresh token. */
+  expiresTime: string
+  revokedTime: string | null
+}
+
+export interface RefreshToken {
+  familyId: string
+  createdTime: string
+  expiresTime: string
+  /** When it was exchanged for its successor. */
+  rotatedTime: string | null
+  successorHash: string | null
+}
+
+export async function insertFamily(db: Db, family: TokenFamily): Promise<void> {
+  await db(families).insert({
+    id: family.id,
+    application_id: family.applicationId,
+    installation_id: family.installationId,
+    user_id: family.userId,
+    scope: family.scope,
+    permissions: toJson(family.permissions),
+    key_thumbprint: family.keyThumbprint,
+    created_time: family.createdTime,
+    expires_time: family.expiresTime,
+    revoked_time: family.revokedTime,
+  })
+}
+
+export async function findFamily(db: Db, id: string): Promise<TokenFamily | null> {
+  const row = (await db(families).where({ id }).first()) as Row | undefined
+  return row ? toFamily(row) : null
+}
+
+export async function setFamilyExpiry(db: Db, id: string, expiresTime: string): Promise<void> {
+  await db(families).where({ id }).update({ expires_time: expiresTime })
+}
+
+/** The oldest live families of an installation beyond the newest `keep`. */
+export async function findExcessFamilies(db: Db, installationId: string, keep: number): Promise<string[]> {
+  const rows = (await db(families)
+    .where({ installation_id: installationId, revoked_time: null })
+    .orderBy('id', 'desc')
+    .offset(keep)
+    .limit(1000)
+    .select('id')) as { id: string }[]
+  return rows.map(({ id }) => id)
+}
+
+export async function markFamiliesRevoked(db: Db, ids: string[], now: string): Promise<void> {
+  await db(families).whereIn('id', ids).where({ revoked_time: null }).update({ revoked_time: now })
+  await db('stoa_application_tokens')
+    .whereIn('family_id', ids)
+    .where({ revoked_time: null })
+    .update({ revoked_time: now })
+}
+
+export async function insertRefreshToken(
+  db: Db,
+  tokenHash: string,
+  token: Omit<RefreshToken, 'rotatedTime' | 'successorHash'>,
+): Promise<void> {
+  await db(refreshTokens).insert({
+    token_hash: tokenHash,
+    family_id: token.familyId,
+    created_time: token.createdTime,
+    expires_time: token.expiresTime,
+    rotated_time: null,
+    successor_hash: null,
+  })
+}
+
+export async function findRefreshToken(db: Db, tokenHash: string): Promise<RefreshToken | null> {
+  return toRefreshToken((await db(refreshTokens).where({ token_hash: tokenHash }).first()) as Row | undefined)
+}
+
+/** As findRefreshToken, and nobody else exchanges it before the transaction ends. */
+export async function lockRefreshToken(db: Db, dialect: Dialect, tokenHash: string): Promise<RefreshToken | null> {
+  const query = db(refreshTokens).where({ token_hash: tokenHash })
+  if (dialect.rowLocks) query.forUpdate()
+  return toRefreshToken((await query.first()) as Row | undefined)
+}
+
+export async function markRefreshTokenRotated(
+  db: Db,
+  tokenHash: string,
+  set: { rotatedTime: string; successorHash: string },
+): Promise<void> {
+  await db(refreshTokens)
+    .where({ token_hash: tokenHash, rotated_time: null })
+    .update({ rotated_time: set.rotatedTime, successor_hash: set.successorHash })
+}
+
+export async function deleteEndedFamilies(db: Db, before: string): Promise<void> {
+  const ended = () => db(families).where('expires_time', '<', before).select('id')
+  await db(refreshTokens).whereIn('family_id', ended()).delete()
+  await db(families).where('expires_time', '<', before).delete()
+}
+
+function toFamily(row: Row): TokenFamily {
+  return {
+    id: text(row.id),
+    applicationId: text(row.application_id),
+    installationId: text(row.installation_id),
+    userId: maybeText(row.user_id),
+    scope: text(row.scope),
+    permissions: json<string[]>(row.permissions),
+    keyThumbprint: maybeText(row.key_thumbprint),
+    createdTime: iso(row.created_time),
+    expiresTime: iso(row.expires_time),
+    revokedTime: maybeIso(row.revoked_time),
+  }
+}
+
+function toRefreshToken(row: Row | undefined): RefreshToken | null {
+  if (!row) return null
+  return {
+    familyId: text(row.family_id),
+    createdTime: iso(row.created_time),
+    expiresTime: iso(row.expires_time),
+    rotatedTime: maybeIso(row.rotated_time),
+    successorHash: maybeText(row.successor_hash),
+  }
+}
