@@ -50,6 +50,7 @@ import {
   type Logger,
   type SecretBox,
 } from './kernel/index.ts'
+import { createExplainLack, oauthOperations, oauthPages, oauthSweeps, type OAuthContext } from './oauth/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { createServices, type Services } from './services.ts'
 import { createWallet, pricesOf } from './wallet/index.ts'
@@ -154,6 +155,8 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   const wallet = createWallet(ctx)
+  const authenticate = createAuthenticate(ctx)
+  const oauth: OAuthContext = Object.assign(ctx, { authenticate })
 
   // The order matters once: the more special of two paths that overlap comes first.
   const operations = [
@@ -164,6 +167,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...applicationsOperations(ctx),
     ...installationsOperations(ctx),
     ...wallet.operations,
+    ...oauthOperations(oauth),
   ]
   catalogue.add(platformPermissions)
   catalogue.add(
@@ -172,10 +176,17 @@ export async function createHost(input: HostConfig): Promise<Host> {
   catalogue.addOperations(operations)
 
   const router = Router()
-  router.use(mountOperations({ context: ctx, authenticate: createAuthenticate(ctx), operations }))
+  router.use(
+    mountOperations({
+      context: ctx,
+      authenticate,
+      explainLack: createExplainLack(oauth),
+      operations: [...operations, ...oauthPages(oauth)],
+    }),
+  )
   router.use(documentationRouter(ctx, operations, version))
 
-  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx)]
+  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
   return {
     router,
     notFound: notFoundHandler(ctx),

@@ -130,6 +130,23 @@ export async function listLocations(
   return { items: rows.map(mapLocation), total: Number(count) }
 }
 
+/** Locations of an organization whose name holds the text, by name: at most `limit` of them, and how many there are. */
+export async function searchLocations(
+  db: Db,
+  organizationId: string,
+  search: string,
+  limit: number,
+): Promise<Paged<Location>> {
+  const query = db('stoa_locations').where({ organization_id: organizationId })
+  if (search !== '') {
+    const pattern = `%${search.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`
+    query.whereRaw(`lower(name) like ? escape '\\'`, [pattern])
+  }
+  const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
+  const rows = (await query.orderBy(['name', 'id']).limit(limit)) as Row[]
+  return { items: rows.map(mapLocation), total: Number(count) }
+}
+
 export async function insertLocation(db: Db, location: Location): Promise<void> {
   await db('stoa_locations').insert({
     id: location.id,

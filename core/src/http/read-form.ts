@@ -8,7 +8,7 @@ type Form = Record<string, string | string[]>
  * The members of a form. A member that comes twice is an array, which a schema of texts refuses, as RFC 6749 section 3.1 asks.
  *
  * Also taken: a JSON object of texts, and a JSON text that holds a form, because HighLevel's SDK sends the one or the other
- * when its caller sets headers. On the OAuth surface a member without a value counts as absent (RFC 6749 section 3.1), and so
+ * when its caller sets headers. For programs a member without a value counts as absent (RFC 6749 section 3.1), and so
  * does the word `undefined`, which that SDK makes of what it was not given.
  */
 export function readForm(req: Request, surface: string): Form {

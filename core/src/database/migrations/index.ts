@@ -5,6 +5,7 @@ import { eventsMigration } from './0003-events.ts'
 import { applicationsMigration } from './0004-applications.ts'
 import { installationsMigration } from './0005-installations.ts'
 import { walletMigration } from './0006-wallet.ts'
+import { oauthMigration } from './0007-oauth.ts'
 
 /** In the order they are applied. Append only: a released migration never changes. */
 export const migrations: Migration[] = [
@@ -14,4 +15,5 @@ export const migrations: Migration[] = [
   applicationsMigration,
   installationsMigration,
   walletMigration,
+  oauthMigration,
 ]

@@ -1,0 +1,95 @@
+import { findApplicationToken, findFamily, type ApplicationToken } from '../access/index.ts'
+import { findLocation } from '../accounts/index.ts'
+import type { Application } from '../applications/index.ts'
+import { inTransaction, type Db } from '../database/index.ts'
+import { findInstallationById, lockInstallation } from '../installations/index.ts'
+import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
+import type { OAuthContext } from './context.ts'
+import { assertActive, issueTokens } from './issue-tokens.ts'
+import { namesIn } from './scope.ts'
+import type { TokenAnswer } from './token-answer.ts'
+import type { Grant, Proof } from './token-request.ts'
+
+export const exchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** Token exchange (RFC 8693): an organization's access token for one of a location in it (`location_id`, or `audience`). */
+export const exchangeToken: Grant = async (ctx, client, form, proof) => {
+  const { subject_token: subject = '', subject_token_type: type, requested_token_type: requested } = form
+  if (form.actor_token !== undefined) {
+    throw new StoaError('invalid_request', { message: 'actor_token is not supported.' })
+  }
+  if (type !== accessTokenType || (requested !== undefined && requested !== accessTokenType)) {
+    throw new StoaError('invalid_request', { message: `Token types must be ${accessTokenType}.` })
+  }
+  const locationId = form.location_id ?? form.audience
+  if (locationId === undefined) throw new StoaError('invalid_request', { message: 'location_id is missing.' })
+  const company = tokenKind(subject) === 'at' ? await findApplicationToken(ctx.db, hashToken(subject)) : null
+  const isLive = company && company.revokedTime === null && company.expiresTime > nowIso(ctx.clock)
+  if (!isLive || company.applicationId !== client.application.id || company.installationId === null) {
+    throw new StoaError('invalid_request', { message: 'subject_token is not a live access token of this client.' })
+  }
+  if (company.keyThumbprint !== null && company.keyThumbprint !== proof.keyThumbprint) {
+    throw new StoaError('invalid_dpop_proof', { message: 'subject_token is bound to another DPoP key.' })
+  }
+  const { application, secretId } = client
+  const exchange = { application, company, locationId, secretId, proof }
+  return inTransaction(ctx.db, async (trx) => {
+    try {
+      return { ...(await locationTokens(ctx, trx, exchange)), issued_token_type: accessTokenType }
+    } catch (error) {
+      // RFC 8693 section 2.2.2.
+      if (error instanceof StoaError && (error.code === 'not_found' || error.code === 'not_installed')) {
+        throw new StoaError('invalid_target', { message: error.message })
+      }
+      throw error
+    }
+  })
+}
+
+export interface Exchange {
+  application: Application
+  /** The organization's token. */
+  company: ApplicationToken
+  locationId: string
+  secretId: string | null
+  proof: Proof
+}
+
+/**
+ * Tokens for a location in which the application is installed, of what the organization's authorization covers. Throws
+ * `not_found` for a location of somebody else's as for one that does not exist, and `not_installed`.
+ */
+export async function locationTokens(
+  ctx: OAuthContext,
+  db: Db,
+  { application, company, locationId, secretId, proof }: Exchange,
+): Promise<TokenAnswer> {
+  if (company.locationId !== null || company.familyId === null) {
+    throw new StoaError('invalid_request', {
+      message: 'Only the token of an organization gives tokens of its locations.',
+    })
+  }
+  const family = await findFamily(db, company.familyId)
+  const whole = await findInstallationById(db, company.installationId ?? '')
+  assertActive(whole)
+  const location = await findLocation(db, locationId)
+  if (!family || location?.organizationId !== company.organizationId) throw new StoaError('not_found')
+  const { organizationId, environment } = company
+  const at = { applicationId: application.id, organizationId, locationId, environment }
+  const installation = await lockInstallation(db, ctx.dialect, at)
+  const isThere = installation && (installation.status === 'enabled' || installation.status === 'enabling')
+  if (!isThere || installation.uninstalledTime !== null) {
+    throw new StoaError('not_installed', { message: 'The application is not enabled in this location.' })
+  }
+  const { answer } = await issueTokens(ctx, db, {
+    application,
+    installation,
+    scope: namesIn(family.scope),
+    userId: family.userId,
+    secretId,
+    keyThumbprint: company.keyThumbprint ?? proof.keyThumbprint,
+    traceId: proof.traceId,
+  })
+  return answer
+}

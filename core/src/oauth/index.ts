@@ -1,0 +1,5 @@
+export type { OAuthContext } from './context.ts'
+export { createExplainLack } from './explain-lack.ts'
+export { oauthOperations } from './operations.ts'
+export { oauthPages } from './page-operations.ts'
+export { oauthSweeps } from './sweep.ts'

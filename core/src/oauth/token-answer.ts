@@ -1,0 +1,95 @@
+import type { Application } from '../applications/index.ts'
+import type { Db } from '../database/index.ts'
+import { listInstalledLocations, type Installation } from '../installations/index.ts'
+import { Nullable, Type, versionIdOf, type Static } from '../kernel/index.ts'
+
+/** RFC 6749 section 5.1, with HighLevel's members: what it says of the company and the location behind the token. */
+export const TokenAnswer = Type.Object(
+  {
+    access_token: Type.String(),
+    token_type: Type.String({ description: '`Bearer`, or `DPoP` for a token that is bound to a key.' }),
+    expires_in: Type.Integer({ description: 'Seconds.' }),
+    refresh_token: Type.Optional(Type.String()),
+    refreshTokenId: Type.Optional(
+      Type.String({ description: 'Of the authorization that the refresh token belongs to.' }),
+    ),
+    issued_token_type: Type.Optional(Type.String({ description: 'After a token exchange (RFC 8693).' })),
+    scope: Type.String(),
+    userType: Type.Optional(Type.String({ description: '`Company`, `Location` or `Application`.' })),
+    companyId: Type.Optional(Type.String()),
+    locationId: Type.Optional(Type.String()),
+    userId: Type.Optional(Type.String({ description: 'Who allowed it; empty when nobody in person did.' })),
+    planId: Type.Optional(Nullable(Type.String())),
+    appId: Type.String(),
+    versionId: Type.Optional(Type.String()),
+    approvedLocations: Type.Optional(
+      Type.Array(Type.String(), { description: 'At most 1000; see /oauth/installedLocations.' }),
+    ),
+    isBulkInstallation: Type.Optional(Type.Boolean()),
+    approveAllLocations: Type.Optional(Type.Boolean()),
+    installToFutureLocations: Type.Optional(Type.Boolean()),
+    traceId: Type.String(),
+  },
+  { title: 'TokenAnswer' },
+)
+export type TokenAnswer = Static<typeof TokenAnswer>
+
+export interface Issued {
+  application: Application
+  /** Null for a token of the application itself. */
+  installation: Installation | null
+  token: string
+  seconds: number
+  keyThumbprint: string | null
+  refresh: { token: string; familyId: string } | null
+  scope: string
+  userId: string | null
+  traceId: string
+}
+
+const mostLocations = 1000
+
+export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> {
+  const { application, installation, refresh } = issued
+  return {
+    access_token: issued.token,
+    token_type: issued.keyThumbprint === null ? 'Bearer' : 'DPoP',
+    expires_in: issued.seconds,
+    ...(refresh && { refresh_token: refresh.token, refreshTokenId: refresh.familyId }),
+    scope: issued.scope,
+    appId: application.id,
+    ...(installation === null ? { userType: 'Application' } : await placeOf(db, application, installation)),
+    ...(installation && { userId: issued.userId ?? installation.installedBy ?? '', planId: null }),
+    traceId: issued.traceId,
+  }
+}
+
+async function placeOf(db: Db, application: Application, installation: Installation): Promise<Partial<TokenAnswer>> {
+  const { organizationId, locationId, fanOut } = installation
+  const common = { companyId: organizationId, versionId: versionIdOf(application.id, installation.version) }
+  if (locationId !== null) return { ...common, userType: 'Location', locationId, isBulkInstallation: false }
+  const company = { ...common, userType: 'Company', isBulkInstallation: fanOut !== null }
+  if (fanOut === null) return company
+  return {
+    ...company,
+    approvedLocations: fanOut.locations === 'all' ? await installedIds(db, installation) : fanOut.locations,
+    approveAllLocations: fanOut.locations === 'all',
+    installToFutureLocations: fanOut.future,
+  }
+}
+
+async function installedIds(db: Db, { applicationId, organizationId, environment }: Installation): Promise<string[]> {
+  const at = { applicationId, organizationId, environment }
+  const { items } = await listInstalledLocations(db, { ...at, isInstalled: true, limit: mostLocations, offset: 0 })
+  return items.map(({ id }) => id)
+}
+
+/** The names of version 3 of HighLevel's API: the same in camel case. */
+export function inCamelCase(answer: TokenAnswer): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(answer).map(([name, value]) => [
+      name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  )
+}
