@@ -81,7 +81,7 @@ export async function openWorld(database: TestDatabase) {
     catalogue: createCatalogue(),
     identity: null,
     outbound: createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'test' }),
-    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
+    eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 100 }),
     ownsApplication,
     instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
