@@ -92,6 +92,7 @@ export async function openWorld(database: TestDatabase) {
     pricesOf: () => Promise.resolve([]),
   }
   const hooks = installationHooks(ctx)
+  ctx.eventHooks.highLevel = hooks.highLevel
   const operations = [
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
