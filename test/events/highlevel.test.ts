@@ -1,9 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { hasSubscribers, updateEndpoint, type NewEvent } from '../../core/src/events/index.ts'
-import { webhookIdOf } from '../../core/src/events/highlevel.ts'
-import { newId } from '../../core/src/kernel/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openHost } from '../support/host.ts'
 import {
@@ -53,16 +51,8 @@ function fillForms({ ctx }: OpenedEvents): { asked: number } {
   return calls
 }
 
+const uuidOf = (id: string) => id.replace(/^evt_(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 const bodies = ({ received }: Receiver) => received.map(({ body }) => JSON.parse(body) as Record<string, unknown>)
-
-describe('the id of a webhook', () => {
-  it('is the UUID of the event’s id', () => {
-    const id = newId('evt')
-    expect(webhookIdOf(id)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-    expect(webhookIdOf(id).replaceAll('-', '')).toBe(id.slice('evt_'.length))
-    expect(() => webhookIdOf('evt_1')).toThrow(TypeError)
-  })
-})
 
 eachDatabase((database) => {
   it('sends HighLevel’s body with both signatures to one endpoint and our own to another', async () => {
@@ -77,7 +67,7 @@ eachDatabase((database) => {
     await until(() => theirs.received.length === 1 && ours.received.length === 1)
 
     const { headers, body } = theirs.received[0] as { headers: Record<string, string>; body: string }
-    expect(JSON.parse(body)).toMatchObject({ type: 'UPDATE', versionId: 'v2', webhookId: webhookIdOf(id) })
+    expect(JSON.parse(body)).toMatchObject({ type: 'UPDATE', versionId: 'v2', webhookId: uuidOf(id) })
     expect(body).toBe(JSON.stringify(JSON.parse(body)))
     const { publicKey } = opened.ctx.signingKeys.ed25519
     const signature = Buffer.from(headers['x-ghl-signature']!, 'base64')
@@ -171,11 +161,8 @@ eachDatabase((database) => {
     await change({ format: 'standard', status: 'ACTIVE' })
     opened.dispatch()
     await until(() => receiver.received.length === 2)
-    expect(
-      bodies(receiver)
-        .map(({ type }) => type)
-        .sort(),
-    ).toEqual(['UPDATE', 'installation.updated'])
+    const types = bodies(receiver).map(({ type }) => type)
+    expect(new Set(types)).toEqual(new Set(['UPDATE', 'installation.updated']))
   })
 
   it('is chosen for an endpoint over HTTP, and refused where nothing would ever be sent', async () => {
@@ -199,7 +186,7 @@ eachDatabase((database) => {
     await host.stop()
   })
 
-  it('shows the public key to anybody, in three spellings of one key', async () => {
+  it('shows the public key to anybody, in both spellings', async () => {
     const host = await openHost(database)
     const answer = await host.call('GET', '/developers/webhooks/public-key')
     expect(answer.status).toBe(200)

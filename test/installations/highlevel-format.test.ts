@@ -52,6 +52,7 @@ eachDatabase((database) => {
       versionId: expect.stringMatching(new RegExp(`^${id}\\.\\d+$`)) as string,
       installType: 'Company',
       companyId: merchant.organizationId,
+      userId: merchant.userId,
       trial: {},
       companyName: 'Mo & Söhne',
       isWhitelabelCompany: false,
