@@ -12,7 +12,8 @@ export const ConfigSchema = Type.Object(
     }),
     previousSecrets: Type.Array(Type.String({ minLength: 32 }), {
       default: [],
-      description: 'Former host secrets, so that what they sealed still opens after a rotation.',
+      description:
+        'Former host secrets, so that what they sealed still opens, and what they signed still verifies, after a rotation.',
     }),
     baseUrl: Type.String({
       format: 'uri',

@@ -142,7 +142,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     catalogue,
     identity,
     outbound,
-    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
+    eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 200 }),
     // Ports that lower slices declare and higher ones fill.
     ownsApplication,

@@ -50,7 +50,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
       userAgent: 'Stoa/test',
       connectionsPerOrigin: config.webhooks.concurrency,
     }),
-    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
+    eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     ownsApplication: (_db, organizationId, id) =>
       Promise.resolve(organizationId === publisher && ['app_one', 'app_two'].includes(id)),
   } satisfies Partial<EventsContext> as unknown as EventsContext

@@ -41,14 +41,16 @@ eachDatabase((database) => {
       type: 'charge.created',
       publisherId: publisher,
       applicationId: application,
+      organizationId: 'org_merchant',
+      locationId: null,
       environment: 'production',
     } as const
 
-    expect(await hasSubscribers(ctx.db, audience)).toBe(true)
-    expect(await hasSubscribers(ctx.db, { ...audience, type: 'charge.refunded' })).toBe(false)
-    expect(await hasSubscribers(ctx.db, { ...audience, environment: 'sandbox' })).toBe(false)
-    expect(await hasSubscribers(ctx.db, { ...audience, applicationId: 'app_two' })).toBe(false)
-    expect(await hasSubscribers(ctx.db, { ...audience, publisherId: 'org_other' })).toBe(false)
+    expect(await hasSubscribers(ctx, ctx.db, audience)).toBe(true)
+    expect(await hasSubscribers(ctx, ctx.db, { ...audience, type: 'charge.refunded' })).toBe(false)
+    expect(await hasSubscribers(ctx, ctx.db, { ...audience, environment: 'sandbox' })).toBe(false)
+    expect(await hasSubscribers(ctx, ctx.db, { ...audience, applicationId: 'app_two' })).toBe(false)
+    expect(await hasSubscribers(ctx, ctx.db, { ...audience, publisherId: 'org_other' })).toBe(false)
   })
 
   it('publishes a batch of many publishers in a few statements', async () => {

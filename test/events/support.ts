@@ -92,6 +92,7 @@ export interface OpenedEvents {
     applicationId?: string
     caller?: Partial<Caller>
     status?: 'ACTIVE' | 'DISABLED'
+    format?: 'standard' | 'highlevel'
   }): Promise<{ id: string; secret: string }>
   publish(event?: Partial<NewEvent>): Promise<string>
   /** A dispatcher of this process, or one with another database connection, as another process has. */
@@ -124,13 +125,14 @@ export async function openEvents(database: TestDatabase, webhooks: Webhooks = {}
     ctx,
     clock,
     complaints,
-    addEndpoint: ({ url: address, events = ['*'], applicationId, caller, status }) =>
+    addEndpoint: ({ url: address, events = ['*'], applicationId, caller, status, format }) =>
       ctx.db.transaction((trx) =>
         createEndpoint(ctx, trx, createCaller(caller), {
           url: address,
           events: events as ['*'],
           ...(applicationId && { applicationId }),
           ...(status && { status }),
+          ...(format && { format }),
         }),
       ),
     publish: (event) => ctx.db.transaction((trx) => publish(ctx, trx, chargeEvent(event))),

@@ -101,8 +101,10 @@ export class InstallationModel {
 
   #uninstall(): number {
     if (!this.isPresent || this.isUninstalled) return 404
-    if (this.status === 'disabled' || this.status === 'disabling') this.steps.push([this.status, this.status])
-    else this.#stop()
+    if (this.status === 'disabled' || this.status === 'disabling') {
+      this.steps.push([this.status, this.status])
+      this.events.push({ type: 'disabled', episode: this.#episode })
+    } else this.#stop()
     this.isUninstalled = true
     return 204
   }

@@ -81,7 +81,7 @@ export async function openWorld(database: TestDatabase) {
     catalogue: createCatalogue(),
     identity: null,
     outbound: createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'test' }),
-    eventHooks: { enrich: {}, delivered: {}, exhausted: {} },
+    eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 100 }),
     ownsApplication,
     instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
@@ -92,6 +92,7 @@ export async function openWorld(database: TestDatabase) {
     pricesOf: () => Promise.resolve([]),
   }
   const hooks = installationHooks(ctx)
+  ctx.eventHooks.highLevel = hooks.highLevel
   const operations = [
     ...accountsOperations(ctx),
     ...accessOperations(ctx),

@@ -14,6 +14,17 @@ const ApplicationData = Type.Object({
   }),
 })
 
+const InstallationUpdated = Type.Object({
+  applicationId: Id(),
+  installationId: Id(),
+  organizationId: Id(),
+  locationId: Nullable(Id('Null for an installation on the organization.')),
+  environment: Type.String(),
+  version: Type.Integer({ description: 'Of the application: the version the installation has now.' }),
+  previousVersion: Type.Integer(),
+  permissions: Type.Array(Type.String(), { description: 'What the target has granted, by canonical names.' }),
+})
+
 const Decimal = () => Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'Decimal text.' })
 const ChargeData = Type.Object({
   chargeId: Id(),
@@ -40,6 +51,10 @@ export const eventCatalogue = {
   'application-instance-disabled': {
     sentence: 'Somebody disabled or removed your application.',
     payload: stoaEvents['application-instance-disabled'] as TSchema,
+  },
+  'installation.updated': {
+    sentence: 'An installation was brought to another version of your application.',
+    payload: own('installation.updated', InstallationUpdated),
   },
   'application.submitted': {
     sentence: 'Your application was handed in for review.',

@@ -4,6 +4,7 @@ import {
   integer,
   insertRows,
   iso,
+  maybeJson,
   maybeText,
   text,
   type Db,
@@ -12,6 +13,7 @@ import {
 } from '../database/index.ts'
 import type { EventType } from './catalogue.ts'
 import type { StoredEvent } from './event.ts'
+import type { EndpointFormat } from './highlevel.ts'
 
 const table = 'stoa_deliveries'
 
@@ -20,6 +22,8 @@ export interface Claimed {
   id: string
   eventId: string
   endpointId: string
+  /** The endpoint's when the event happened. */
+  format: EndpointFormat
   /** Number of this try, from 1; counted up when it was taken, so that a crash shows as a number without an attempt. */
   attempt: number
   leaseToken: string
@@ -27,7 +31,11 @@ export interface Claimed {
 }
 
 /** An event as it is stored; its payload still the very text. */
-export type EventText = Omit<StoredEvent, 'payload'> & { payloadText: string }
+export type EventText = Omit<StoredEvent, 'payload'> & {
+  payloadText: string
+  /** HighLevel's form of it, when an endpoint wanted it so. */
+  highLevel: object | null
+}
 
 /** One HTTP try, as it is kept. */
 export interface AttemptRecord {
@@ -124,6 +132,7 @@ export async function claimDeliveries(
       id: text(row.id),
       eventId: text(row.event_id),
       endpointId: text(row.endpoint_id),
+      format: text(row.format) as EndpointFormat,
       attempt: integer(row.attempt),
       leaseToken,
       leaseUntil: times.leaseUntil,
@@ -222,7 +231,7 @@ export async function findEvents(db: Db, ids: string[]): Promise<Map<string, Eve
 }
 
 /** The event as hooks get it. */
-export function toStoredEvent({ payloadText, ...event }: EventText): StoredEvent {
+export function toStoredEvent({ payloadText, highLevel: _, ...event }: EventText): StoredEvent {
   return { ...event, payload: JSON.parse(payloadText) as object }
 }
 
@@ -236,6 +245,7 @@ function mapEvent(row: Row): EventText {
     locationId: maybeText(row.location_id),
     environment: text(row.environment) as Environment,
     payloadText: text(row.payload),
+    highLevel: maybeJson<object>(row.highlevel),
     createdTime: iso(row.created_time),
   }
 }

@@ -1,6 +1,7 @@
 import type { Environment } from '../context.ts'
 import { integer, iso, json, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
+import type { EndpointFormat } from './highlevel.ts'
 
 const table = 'stoa_webhook_endpoints'
 
@@ -16,6 +17,8 @@ export interface Endpoint {
   /** Event types; `*` stands for all. */
   events: string[]
   description: string | null
+  /** Of the events from now on: what is waiting already is sent as it was when it happened. */
+  format: EndpointFormat
   status: EndpointStatus
   /** Why it is disabled. */
   statusReason: string | null
@@ -31,7 +34,7 @@ export interface EndpointScope {
 }
 
 /** What fan-out needs to know of an endpoint. */
-export type Receiver = Pick<Endpoint, 'id' | 'organizationId' | 'applicationId' | 'environment' | 'events'>
+export type Receiver = Pick<Endpoint, 'id' | 'organizationId' | 'applicationId' | 'environment' | 'events' | 'format'>
 
 /** What sending needs to know of one. */
 export interface Target {
@@ -43,7 +46,7 @@ export interface Target {
 
 export async function findReceivers(db: Db, publisherIds: string[]): Promise<Receiver[]> {
   const rows = (await db(table)
-    .select('id', 'organization_id', 'application_id', 'environment', 'events')
+    .select('id', 'organization_id', 'application_id', 'environment', 'events', 'format')
     .whereIn('organization_id', publisherIds)
     .whereNull('deleted_time')) as Row[]
   return rows.map((row) => ({
@@ -52,6 +55,7 @@ export async function findReceivers(db: Db, publisherIds: string[]): Promise<Rec
     applicationId: maybeText(row.application_id),
     environment: text(row.environment) as Environment,
     events: json<string[]>(row.events),
+    format: text(row.format) as EndpointFormat,
   }))
 }
 
@@ -74,6 +78,7 @@ export async function insertEndpoint(db: Db, endpoint: Endpoint, sealedSecret: s
     url: endpoint.url,
     events: toJson(endpoint.events),
     description: endpoint.description,
+    format: endpoint.format,
     status: endpoint.status,
     status_reason: endpoint.statusReason,
     secret: sealedSecret,
@@ -89,6 +94,7 @@ export async function updateEndpoint(db: Db, endpoint: Endpoint): Promise<void> 
       url: endpoint.url,
       events: toJson(endpoint.events),
       description: endpoint.description,
+      format: endpoint.format,
       status: endpoint.status,
       status_reason: endpoint.statusReason,
       updated_time: endpoint.updatedTime,
@@ -150,6 +156,7 @@ function mapEndpoint(row: Row): Endpoint {
     url: text(row.url),
     events: json<string[]>(row.events),
     description: maybeText(row.description),
+    format: text(row.format) as EndpointFormat,
     status: text(row.status) as EndpointStatus,
     statusReason: maybeText(row.status_reason),
     createdTime: iso(row.created_time),

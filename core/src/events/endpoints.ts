@@ -11,6 +11,7 @@ import {
   type EndpointScope,
 } from './endpoint-store.ts'
 import type { EventsContext } from './events-context.ts'
+import { assertFormat } from './highlevel.ts'
 import type { CreateEndpoint, UpdateEndpoint } from './schemas.ts'
 import { newWebhookSecret } from './signing.ts'
 
@@ -39,6 +40,8 @@ export async function createEndpoint(
   const scope = scopeOf(caller)
   const applicationId = await chosenApplication(ctx, db, caller, body.applicationId ?? null)
   const status = body.status ?? 'ACTIVE'
+  const format = body.format ?? 'standard'
+  assertFormat(format, body.events)
   await assertRoom(db, scope, { more: 1, moreActive: status === 'ACTIVE' ? 1 : 0 })
   const now = nowIso(ctx.clock)
   const endpoint: Endpoint = {
@@ -49,6 +52,7 @@ export async function createEndpoint(
     url: body.url,
     events: body.events,
     description: body.description ?? null,
+    format,
     status,
     statusReason: null,
     createdTime: now,
@@ -83,10 +87,12 @@ export async function updateEndpoint(
     url: body.url ?? endpoint.url,
     events: body.events ?? endpoint.events,
     description: body.description === undefined ? endpoint.description : body.description,
+    format: body.format ?? endpoint.format,
     status,
     statusReason: status === 'ACTIVE' ? null : endpoint.statusReason,
     updatedTime: nowIso(ctx.clock),
   }
+  assertFormat(updated.format, updated.events)
   await saveEndpoint(db, updated)
   // What was held is due again by the mere fact that the endpoint is active.
   if (enabled) afterCommit(db, () => ctx.signals.emit('deliveries-due'))

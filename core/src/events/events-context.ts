@@ -3,7 +3,7 @@ import type { AccessContext } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Outbound } from '../outbound/index.ts'
 import type { EventType } from './catalogue.ts'
-import type { StoredEvent } from './event.ts'
+import type { HighLevelBody, NewEvent, Occurrence, StoredEvent } from './event.ts'
 
 /** What higher slices do as their events travel; filled in host.ts. */
 export interface EventHooks {
@@ -16,6 +16,16 @@ export interface EventHooks {
   delivered: Partial<Record<EventType, (trx: Knex.Transaction, event: StoredEvent) => Promise<void>>>
   /** Runs in the transaction that records the last failure. */
   exhausted: Partial<Record<EventType, (trx: Knex.Transaction, event: StoredEvent) => Promise<void>>>
+  /** How events are told to endpoints of HighLevel's format. A type without an entry is not told there. */
+  highLevel: Partial<Record<EventType, HighLevelForm>>
+}
+
+/** Asked while the event is published, in the transaction in which it happened, and only if an endpoint wants it so. */
+export interface HighLevelForm {
+  /** Whether HighLevel tells this one. When not, no delivery is made: nothing waits, and nothing is acknowledged by it. */
+  applies(db: Db, event: Occurrence): Promise<boolean>
+  /** Stored with the event, so that every try tells the same; without secrets. */
+  body(db: Db, event: NewEvent): Promise<HighLevelBody>
 }
 
 export interface EventsContext extends AccessContext {

@@ -2,6 +2,7 @@ import type { Environment } from '../context.ts'
 import { integer, iso, json, maybeIso, maybeText, text, type Db, type Row } from '../database/index.ts'
 import type { Paged } from '../http/index.ts'
 import type { Endpoint } from './endpoint-store.ts'
+import { webhookIdOf, type EndpointFormat } from './highlevel.ts'
 import type { deliveryStates, HistoryFilter } from './schemas.ts'
 
 /** Counting stops here: nobody pages that far, and counting a million rows would take longer than the page itself. */
@@ -23,6 +24,7 @@ export interface HistoryItem {
   id: string
   deliveryId: string
   type: string
+  format: EndpointFormat
   applicationId: string
   organizationId: string
   locationId: string | null
@@ -77,11 +79,13 @@ function stateOf(status: HistoryFilter['status'], active: boolean): 'pending' | 
 
 function mapItem(delivery: Row, event: Row, attempts: Row[], endpoint: Endpoint): HistoryItem {
   const state = text(delivery.state) as 'pending' | 'delivered' | 'failed'
+  const format = text(delivery.format) as EndpointFormat
   const waiting = state === 'pending' && endpoint.status === 'ACTIVE'
   return {
     id: text(event.id),
     deliveryId: text(delivery.id),
     type: text(event.type),
+    format,
     applicationId: text(event.application_id),
     organizationId: text(event.organization_id),
     locationId: maybeText(event.location_id),
@@ -92,9 +96,13 @@ function mapItem(delivery: Row, event: Row, attempts: Row[], endpoint: Endpoint)
     // While a try is under way, the time in the row is that of its lease.
     nextAttemptTime: waiting && delivery.lease_token === null ? maybeIso(delivery.next_time) : null,
     completedTime: maybeIso(delivery.completed_time),
-    payload: json(event.payload),
+    payload: format === 'standard' ? json(event.payload) : highLevelPayload(event),
     attempts: attempts.map(mapAttempt),
   }
+}
+
+function highLevelPayload(event: Row): object {
+  return { ...json<object>(event.highlevel), webhookId: webhookIdOf(text(event.id)) }
 }
 
 function mapAttempt(row: Row): HistoryAttempt {

@@ -33,7 +33,15 @@ function openLanes(options: { concurrency: number; perEndpoint: number }) {
 }
 
 function addJob(lanes: Lanes<null>, endpointId: string, id: string): void {
-  const claimed = { id, eventId: 'evt', endpointId, attempt: 1, leaseToken: 'token', leaseUntil: '' }
+  const claimed = {
+    id,
+    eventId: 'evt',
+    endpointId,
+    format: 'standard',
+    attempt: 1,
+    leaseToken: '',
+    leaseUntil: '',
+  } as const
   lanes.add({ claimed, load: null })
 }
 

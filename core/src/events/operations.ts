@@ -3,6 +3,7 @@ import { Id, Type } from '../kernel/index.ts'
 import { listEndpoints } from './endpoint-store.ts'
 import { createEndpoint, deleteEndpoint, ownedEndpoint, scopeOf, updateEndpoint } from './endpoints.ts'
 import type { EventsContext } from './events-context.ts'
+import { publicKeyShape } from './highlevel.ts'
 import { listHistory } from './history-store.ts'
 import {
   CreatedEndpointShape,
@@ -10,6 +11,7 @@ import {
   EndpointShape,
   HistoryItemShape,
   HistoryQuery,
+  PublicKeyShape,
   UpdateEndpointBody,
 } from './schemas.ts'
 
@@ -122,6 +124,18 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       errors: ['not_found'],
       handler: async ({ db, caller, params, query }) =>
         pagedReply(await listHistory(db, await ownedEndpoint(db, caller, params.id), query), query),
+    }),
+    defineOperation({
+      surface: 'author',
+      tag: 'Webhooks',
+      id: 'getWebhookPublicKey',
+      method: 'GET',
+      path: '/developers/webhooks/public-key',
+      summary: 'The public key that verifies webhooks in HighLevel’s format',
+      description: 'One key for all receivers of this host. It changes when the operator gives the host a new secret.',
+      permission: null,
+      responses: { 200: PublicKeyShape },
+      handler: () => Promise.resolve(publicKeyShape(ctx.signingKeys.ed25519.publicKey)),
     }),
   ]
 }

@@ -2,6 +2,7 @@ import { environments } from '../context.ts'
 import { PageQuery } from '../http/index.ts'
 import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
 import { eventTypes } from './catalogue.ts'
+import { endpointFormats, highLevelSignatureHeader } from './highlevel.ts'
 
 export const deliveryStates = ['pending', 'held', 'delivered', 'failed'] as const
 
@@ -16,6 +17,12 @@ const Description = Type.String({ maxLength: 500 })
 const Status = OneOf(['ACTIVE', 'DISABLED'], {
   description: 'A disabled endpoint is sent nothing; its events are held until it is active again.',
 })
+const Format = OneOf(endpointFormats, {
+  description:
+    '`standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s ' +
+    'marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what ' +
+    'happens from then on.',
+})
 const readOnly = { readOnly: true }
 
 export const EndpointShape = Type.Object({
@@ -25,6 +32,7 @@ export const EndpointShape = Type.Object({
   url: Type.String(),
   events: Type.Array(Type.String()),
   description: Nullable(Type.String()),
+  format: Format,
   status: Status,
   statusReason: Nullable(Type.String({ description: 'Why the endpoint is disabled, when it was not you.' })),
   environment: OneOf(environments),
@@ -42,6 +50,7 @@ export const CreateEndpointBody = Strict({
   url: Url,
   events: Events,
   description: Type.Optional(Nullable(Description)),
+  format: Type.Optional(Format),
   applicationId: Type.Optional(Nullable(Id('One of your applications, to receive its events alone.'))),
   status: Type.Optional(Status),
 })
@@ -52,6 +61,7 @@ export const UpdateEndpointBody = Strict({
   url: Type.Optional(Url),
   events: Type.Optional(Events),
   description: Type.Optional(Nullable(Description)),
+  format: Type.Optional(Format),
   status: Type.Optional(Status),
   id: Type.Optional(Type.Unknown(readOnly)),
   organizationId: Type.Optional(Type.Unknown(readOnly)),
@@ -62,6 +72,13 @@ export const UpdateEndpointBody = Strict({
   updatedTime: Type.Optional(Type.Unknown(readOnly)),
 })
 export type UpdateEndpoint = Static<typeof UpdateEndpointBody>
+
+export const PublicKeyShape = Type.Object({
+  algorithm: OneOf(['Ed25519']),
+  publicKey: Type.String({ description: 'SubjectPublicKeyInfo (RFC 8410), base64: what HighLevel’s SDK takes.' }),
+  pem: Type.String({ description: 'The same as PEM.' }),
+  header: OneOf([highLevelSignatureHeader], { description: 'Carries the signature: base64, over the raw body.' }),
+})
 
 const AttemptShape = Type.Object({
   number: Type.Integer({
@@ -80,6 +97,7 @@ export const HistoryItemShape = Type.Object({
   id: Id('Of the event; sent as `webhook-id`.'),
   deliveryId: Id('Of this event’s delivery to this endpoint.'),
   type: Type.String(),
+  format: Format,
   applicationId: Id(),
   organizationId: Id('Where it happened.'),
   locationId: Nullable(Id()),
@@ -92,7 +110,9 @@ export const HistoryItemShape = Type.Object({
   attemptCount: Type.Integer(),
   nextAttemptTime: Nullable(Time()),
   completedTime: Nullable(Time()),
-  payload: Type.Unknown({ description: 'As stored: tokens, which are made when an event is sent, are not in it.' }),
+  payload: Type.Unknown({
+    description: 'As stored: what is made when an event is sent, tokens and HighLevel’s timestamp, is not in it.',
+  }),
   attempts: Type.Array(AttemptShape, { description: 'Oldest first.' }),
 })
 

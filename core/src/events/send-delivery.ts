@@ -2,6 +2,7 @@ import type { OutboundResult } from '../outbound/index.ts'
 import { toStoredEvent, type AttemptRecord, type Claimed, type EventText } from './delivery-store.ts'
 import type { Target } from './endpoint-store.ts'
 import type { EventsContext } from './events-context.ts'
+import { highLevelText, signHighLevel } from './highlevel.ts'
 import { readRetryAfter } from './retry-policy.ts'
 import { signWebhook } from './signing.ts'
 
@@ -67,8 +68,11 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
   let body: string
   let signature: Record<string, string>
   try {
-    body = await bodyOf(ctx, event)
-    signature = signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] })
+    body = await bodyOf(ctx, claimed, event)
+    signature = {
+      ...signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] }),
+      ...(claimed.format === 'highlevel' && signHighLevel(body, ctx.signingKeys.ed25519.privateKey)),
+    }
   } catch (error) {
     ctx.logger.error({ err: error, eventId: event.id, type: event.type }, 'an event could not be made ready to be sent')
     const errorMessage = 'The host could not make this event ready to be sent; it tries again.'
@@ -89,7 +93,8 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
   )
 }
 
-async function bodyOf(ctx: EventsContext, event: EventText): Promise<string> {
+async function bodyOf(ctx: EventsContext, { format }: Claimed, event: EventText): Promise<string> {
+  if (format === 'highlevel') return highLevelText(event.id, event.highLevel!, ctx.clock.now())
   const enrich = ctx.eventHooks.enrich[event.type]
   return enrich ? JSON.stringify(await enrich(ctx.db, toStoredEvent(event))) : event.payloadText
 }

@@ -50,7 +50,7 @@ export async function overdueEnabling(
   if (installation.tries < ctx.config.installations.acknowledgeTries) {
     return sendAgain(ctx, db, application, installation, installation.tries + 1)
   }
-  const isHeard = await hasAudience(db, application, installation, 'application-instance-enabled')
+  const isHeard = await hasAudience(ctx, db, application, installation, 'application-instance-enabled')
   const now = nowIso(ctx.clock)
   return change(ctx, db, installation, {
     deadlineTime: null,

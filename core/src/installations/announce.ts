@@ -42,13 +42,20 @@ export async function announceDisabled(
 
 /** Whether anybody would get the event. */
 export function hasAudience(
+  ctx: InstallationsContext,
   db: Db,
   application: Application,
   installation: Installation,
   type: InstanceEvent,
 ): Promise<boolean> {
-  const { environment } = installation
-  return hasSubscribers(db, { type, publisherId: application.publisherId, applicationId: application.id, environment })
+  const { organizationId, locationId, environment } = installation
+  const tenant = { organizationId, locationId, environment }
+  return hasSubscribers(ctx, db, {
+    type,
+    publisherId: application.publisherId,
+    applicationId: application.id,
+    ...tenant,
+  })
 }
 
 async function announce(

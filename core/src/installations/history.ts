@@ -50,6 +50,13 @@ export async function listSteps(db: Db, installationId: string, page: Page): Pro
   return { items: rows.map(mapStep), total: integer(count) }
 }
 
+export async function findStep(db: Db, installationId: string, revision: number): Promise<Step | null> {
+  const row = await db('stoa_installation_steps')
+    .where({ installation_id: installationId, revision })
+    .first<Row | undefined>()
+  return row ? mapStep(row) : null
+}
+
 /** Remembers which time of which installation an event is about. */
 export async function insertNotice(
   db: Db,

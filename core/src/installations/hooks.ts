@@ -4,6 +4,7 @@ import type { EventHooks, StoredEvent } from '../events/index.ts'
 import { nowIso } from '../kernel/index.ts'
 import { finishEnabling } from './acknowledge.ts'
 import type { InstallationsContext } from './context.ts'
+import { highLevelForms } from './highlevel-format.ts'
 import { findNotice } from './history.ts'
 import { mintToken } from './mint-token.ts'
 import { settleDisabling } from './stop.ts'
@@ -38,6 +39,7 @@ export function installationHooks(ctx: InstallationsContext): EventHooks {
       },
       // Nothing for the other event: another endpoint may still be cleaning up, and the deadline comes in any case.
     },
+    highLevel: highLevelForms,
   }
 }
 

@@ -39,7 +39,11 @@ export async function uninstallInstallation(
   const uninstalledTime = nowIso(ctx.clock)
   const cause = { actor, reason: reason ?? 'uninstalled' }
   if (installation.status === 'disabled' || installation.status === 'disabling') {
-    return remarkInstallation(ctx, db, installation, { ...cause, set: { uninstalledTime, statusReason: cause.reason } })
+    const set = { uninstalledTime, statusReason: cause.reason }
+    const uninstalled = await remarkInstallation(ctx, db, installation, { ...cause, set })
+    // Told again: that it was switched off is not that it is gone, and HighLevel's format tells only the latter.
+    await announceDisabled(ctx, db, application, uninstalled)
+    return uninstalled
   }
   return beginDisabling(ctx, db, application, installation, cause, uninstalledTime)
 }
@@ -79,6 +83,6 @@ async function beginDisabling(
   })
   await revokeInstallationTokens(ctx, db, installation.id)
   await announceDisabled(ctx, db, application, disabling)
-  if (await hasAudience(db, application, disabling, 'application-instance-disabled')) return disabling
+  if (await hasAudience(ctx, db, application, disabling, 'application-instance-disabled')) return disabling
   return settleDisabling(ctx, db, disabling, { actor: theHost, reason: 'nobody was subscribed to be told' })
 }

@@ -377,6 +377,8 @@ export interface Operations {
       url: string
       events: Array<string>
       description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -392,8 +394,10 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
+        /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+        format?: "standard" | "highlevel"
         applicationId?: (string | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
@@ -406,6 +410,8 @@ export interface Operations {
       url: string
       events: Array<string>
       description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -430,6 +436,8 @@ export interface Operations {
       url: string
       events: Array<string>
       description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -448,8 +456,10 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url?: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
+        /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+        format?: "standard" | "highlevel"
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
         id?: unknown
@@ -468,6 +478,8 @@ export interface Operations {
       url: string
       events: Array<string>
       description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -497,7 +509,7 @@ export interface Operations {
         /** Items to skip. */
         offset?: number
         status?: "pending" | "held" | "delivered" | "failed"
-        type?: "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
+        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
         /** A deliveryId: only what is older, to page past the largest offset. */
         before?: string
       }
@@ -508,6 +520,8 @@ export interface Operations {
       /** Of this event’s delivery to this endpoint. */
       deliveryId: string
       type: string
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "highlevel"
       applicationId: string
       /** Where it happened. */
       organizationId: string
@@ -519,7 +533,7 @@ export interface Operations {
       attemptCount: number
       nextAttemptTime: (string | null)
       completedTime: (string | null)
-      /** As stored: tokens, which are made when an event is sent, are not in it. */
+      /** As stored: what is made when an event is sent, tokens and HighLevel’s timestamp, is not in it. */
       payload: unknown
       /** Oldest first. */
       attempts: Array<{
@@ -537,6 +551,19 @@ export interface Operations {
         } | null)
       }>
     }>
+  }
+  /** The public key that verifies webhooks in HighLevel’s format */
+  getWebhookPublicKey: {
+    input: {}
+    result: {
+      algorithm: "Ed25519"
+      /** SubjectPublicKeyInfo (RFC 8410), base64: what HighLevel’s SDK takes. */
+      publicKey: string
+      /** The same as PEM. */
+      pem: string
+      /** Carries the signature: base64, over the raw body. */
+      header: "X-GHL-Signature"
+    }
   }
   /** Browse the store */
   getApplicationCollection: {
@@ -2200,6 +2227,7 @@ export const routes = {
   updateWebhookEndpoint: ['PATCH', '/developers/webhooks/endpoints/{id}', 'organization'],
   deleteWebhookEndpoint: ['DELETE', '/developers/webhooks/endpoints/{id}', 'organization'],
   listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
+  getWebhookPublicKey: ['GET', '/developers/webhooks/public-key', ''],
   getApplicationCollection: ['GET', '/applications', 'organization'],
   postApplication: ['POST', '/applications', 'organization'],
   getApplication: ['GET', '/applications/{id}', 'organization'],

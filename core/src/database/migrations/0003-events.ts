@@ -11,6 +11,7 @@ export const eventsMigration: Migration = {
       column.text('url')
       column.json('events')
       column.text('description').nullable()
+      column.text('format')
       column.text('status')
       column.text('status_reason').nullable()
       column.text('secret')
@@ -28,6 +29,7 @@ export const eventsMigration: Migration = {
       column.text('location_id').nullable()
       column.text('environment')
       column.json('payload')
+      column.json('highlevel').nullable()
       column.time('created_time')
     })
     await createTable('stoa_deliveries', (column, table) => {
@@ -35,6 +37,7 @@ export const eventsMigration: Migration = {
       column.ref('event_id', 'stoa_events')
       column.ref('endpoint_id', 'stoa_webhook_endpoints')
       column.text('type')
+      column.text('format')
       column.text('state')
       column.integer('attempt')
       column.time('next_time').nullable()

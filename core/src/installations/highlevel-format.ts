@@ -1,0 +1,75 @@
+import { findOrganization } from '../accounts/index.ts'
+import type { Db } from '../database/index.ts'
+import type { EventHooks, NewEvent, Occurrence } from '../events/index.ts'
+import { versionIdOf } from '../kernel/index.ts'
+import { findStep } from './history.ts'
+import type { Installation } from './installation.ts'
+import { findInstallation } from './store.ts'
+
+/** How HighLevel's marketplace tells of installations. It knows nothing between installed and uninstalled. */
+export const highLevelForms: EventHooks['highLevel'] = {
+  'application-instance-enabled': {
+    async applies(db, event) {
+      const installation = await installationOf(db, event)
+      // One that waits for an acknowledgement is told in any case: by nothing else could it ever be enabled again.
+      return installation.status === 'enabling' || beganInstalled(db, installation)
+    },
+    async body(db, event) {
+      return { type: 'INSTALL', ...(await installBody(db, await installationOf(db, event))) }
+    },
+  },
+  'application-instance-disabled': {
+    async applies(db, event) {
+      return (await installationOf(db, event)).uninstalledTime !== null
+    },
+    body(_db, event) {
+      const { applicationId: appId, organizationId: companyId, locationId } = event
+      return Promise.resolve({ type: 'UNINSTALL', appId, companyId, ...(locationId !== null && { locationId }) })
+    },
+  },
+  'installation.updated': {
+    applies: () => Promise.resolve(true),
+    async body(db, event) {
+      const { version, previousVersion } = versionsOf(event)
+      const installation = { ...(await installationOf(db, event)), version }
+      const previousVersionId = versionIdOf(event.applicationId, previousVersion)
+      return { type: 'UPDATE', ...(await installBody(db, installation)), previousVersionId }
+    },
+  },
+}
+
+async function installBody(db: Db, installation: Installation) {
+  const { applicationId, organizationId, locationId, installedBy, version } = installation
+  return {
+    appId: applicationId,
+    versionId: versionIdOf(applicationId, version),
+    installType: locationId === null ? ('Company' as const) : ('Location' as const),
+    ...(locationId !== null && { locationId }),
+    companyId: organizationId,
+    // A key that belongs to no person may have installed it; HighLevel leaves it out too then.
+    ...(installedBy !== null && { userId: installedBy }),
+    trial: {},
+    companyName: (await findOrganization(db, organizationId))?.name ?? '',
+    isWhitelabelCompany: false,
+  }
+}
+
+/**
+ * Whether the present time of being enabled began with an installation, rather than with switching on what was off. The step
+ * before it is then the end of an earlier installation, or none, and the installation is no older than that.
+ */
+async function beganInstalled(db: Db, installation: Installation): Promise<boolean> {
+  const before = await findStep(db, installation.id, installation.episode - 1)
+  return before === null || installation.installedTime >= before.time
+}
+
+async function installationOf(db: Db, event: Occurrence): Promise<Installation> {
+  const { applicationId, organizationId, locationId, environment } = event
+  const installation = await findInstallation(db, { applicationId, organizationId, locationId, environment })
+  if (!installation) throw new Error(`There is no installation that a ${event.type} could be about`)
+  return installation
+}
+
+function versionsOf({ payload }: NewEvent): { version: number; previousVersion: number } {
+  return (payload as { data: { version: number; previousVersion: number } }).data
+}
