@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -392,7 +392,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
         applicationId?: (string | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
@@ -448,7 +448,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url?: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
@@ -497,7 +497,7 @@ export interface Operations {
         /** Items to skip. */
         offset?: number
         status?: "pending" | "held" | "delivered" | "failed"
-        type?: "application-instance-enabled" | "application-instance-disabled" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
+        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
         /** A deliveryId: only what is older, to page past the largest offset. */
         before?: string
       }
@@ -1375,6 +1375,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1408,6 +1414,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1429,6 +1441,8 @@ export interface Operations {
       body?: {
         /** Settings to install with, as in a PUT of the configuration; empty ones change nothing. */
         settings?: Record<string, unknown> | Array<unknown> | null
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions?: Array<string>
         /** Read-only; ignored. */
         id?: unknown
         /** Read-only; ignored. */
@@ -1445,6 +1459,12 @@ export interface Operations {
         statusReason?: unknown
         /** Read-only; ignored. */
         problem?: unknown
+        /** Read-only; ignored. */
+        version?: unknown
+        /** Read-only; ignored. */
+        permissions?: unknown
+        /** Read-only; ignored. */
+        pendingAccess?: unknown
         /** Read-only; ignored. */
         isConfigured?: unknown
         /** Read-only; ignored. */
@@ -1473,6 +1493,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1519,6 +1545,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1552,6 +1584,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1587,6 +1625,166 @@ export interface Operations {
       reason: (string | null)
       time: string
     }>
+  }
+  /** Read what an application may do, and what it asks for beyond that */
+  getApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Grant what an application asks for */
+  approveApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** The `version` that was read and decided about; 409 when another one is in force by now. */
+        version: number
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions?: Array<string>
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Refuse what an application asks for */
+  refuseApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** The `version` that was read and decided about; 409 when another one is in force by now. */
+        version: number
+        /** Kept in the history. */
+        reason?: string
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Choose which optional permissions an application has */
+  putApplicationInstanceOptionalPermissions: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions: Array<string>
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
   }
   /** Read the settings of an installed application */
   getApplicationInstanceConfiguration: {
@@ -1657,6 +1855,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1695,6 +1899,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -2229,6 +2439,10 @@ export const routes = {
   disableApplicationInstance: ['POST', '/application-instances/{applicationId}/disable', 'target'],
   enableApplicationInstance: ['POST', '/application-instances/{applicationId}/enable', 'target'],
   getApplicationInstanceHistory: ['GET', '/application-instances/{applicationId}/history', 'target'],
+  getApplicationInstanceAccess: ['GET', '/application-instances/{applicationId}/access', 'target'],
+  approveApplicationInstanceAccess: ['POST', '/application-instances/{applicationId}/access/approve', 'target'],
+  refuseApplicationInstanceAccess: ['POST', '/application-instances/{applicationId}/access/refuse', 'target'],
+  putApplicationInstanceOptionalPermissions: ['PUT', '/application-instances/{applicationId}/access/optional', 'target'],
   getApplicationInstanceConfiguration: ['GET', '/application-instances/{applicationId}/configuration', 'target'],
   putApplicationInstanceConfiguration: ['PUT', '/application-instances/{applicationId}/configuration', 'target'],
   getApplicationInstanceCollection: ['GET', '/applications/{id}/instances', 'organization'],
