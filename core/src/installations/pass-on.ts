@@ -1,6 +1,6 @@
 import type { Location } from '../accounts/index.ts'
 import { shareApplication } from '../applications/index.ts'
-import { inSavepoint, type Db } from '../database/index.ts'
+import { inSavepoint, inTransaction, type Db } from '../database/index.ts'
 import { nowIso } from '../kernel/index.ts'
 import { announceEnabled } from './announce.ts'
 import type { InstallationsContext } from './context.ts'
@@ -66,18 +66,20 @@ async function passOnTo(
  * unavailable at the moment.
  */
 export async function passOnToLocation(ctx: InstallationsContext, db: Db, location: Location): Promise<void> {
-  // Whoever consents at this moment either is done, or will find this location there.
-  await shareOrganization(db, ctx.dialect, location.organizationId)
-  for (const { id, fanOut } of await findPassedOn(db, location.organizationId)) {
-    if (!fanOut?.future) continue
-    try {
-      await inSavepoint(db, () => passOnNew(ctx, db, id, location.id))
-    } catch (err) {
-      ctx.logger.error({ err, installationId: id, locationId: location.id }, 'not passed on to a new location yet')
-      const parent = await lockInstallationById(db, ctx.dialect, id)
-      if (parent && isPassedOnToFuture(parent)) await queueFanOut(ctx, db, parent, [location.id], theHost)
+  await inTransaction(db, async (trx) => {
+    // Whoever consents at this moment either is done, or will find this location there.
+    await shareOrganization(trx, ctx.dialect, location.organizationId)
+    for (const parent of await findPassedOn(trx, location.organizationId)) {
+      if (!isPassedOnToFuture(parent)) continue
+      try {
+        await inSavepoint(trx, () => passOnNew(ctx, trx, parent.id, location.id))
+      } catch (err) {
+        const details = { err, installationId: parent.id, locationId: location.id }
+        ctx.logger.error(details, 'not passed on to a new location yet')
+        await queueFanOut(ctx, trx, parent, [location.id], theHost)
+      }
     }
-  }
+  })
 }
 
 async function passOnNew(ctx: InstallationsContext, db: Db, parentId: string, locationId: string): Promise<void> {
