@@ -30,7 +30,7 @@ import { parseConfig } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Environment, type LifecycleEvents } from '../../core/src/context.ts'
 import { inTransaction, migrate, openDatabase } from '../../core/src/database/index.ts'
 import { eventsOperations, type StoredEvent } from '../../core/src/events/index.ts'
-import { createRateLimit, mountOperations, permission, type Role } from '../../core/src/http/index.ts'
+import { createRateLimit, mountOperations, permission, type Caller, type Role } from '../../core/src/http/index.ts'
 import {
   countGrants,
   countInstallations,
@@ -215,6 +215,50 @@ export async function openWorld(database: TestDatabase) {
       }))
   }
 
+  /** Another version of an application, as the approval of one puts it into force. */
+  async function release(id: string, asks: Asks): Promise<number> {
+    return inTransaction(db, async (trx) => {
+      await trx('stoa_applications')
+        .where({ id })
+        .update({
+          ...(asks.permissions && { permissions: JSON.stringify(asks.permissions) }),
+          ...(asks.optionalPermissions && { optional_permissions: JSON.stringify(asks.optionalPermissions) }),
+          ...(asks.installsOn && { installs_on: asks.installsOn }),
+          version: trx.raw('version + 1'),
+        })
+      await ctx.onReleased(trx, id)
+      const [row] = (await trx('stoa_applications').where({ id }).select('version')) as { version: unknown }[]
+      return Number(row!.version)
+    })
+  }
+
+  /** The bodies of our own events about installations of an application, the oldest first. */
+  async function told(applicationId: string, type?: string): Promise<Told[]> {
+    const rows = (await db('stoa_events').where({ application_id: applicationId }).orderBy('id')) as {
+      payload: string
+      type: string
+    }[]
+    return rows
+      .filter((row) => row.type.startsWith('installation.') && (type === undefined || row.type === type))
+      .map(({ payload }) => JSON.parse(payload) as Told)
+  }
+
+  /** As authentication makes one of a person. */
+  function callerOf(member: Member, options: Partial<Caller> = {}): Caller {
+    return {
+      kind: 'user',
+      credentialId: 'ses_1',
+      userId: member.userId,
+      organizationId: member.organizationId,
+      locationId: null,
+      environment: 'production',
+      permissions: ctx.catalogue.ofRole('owner'),
+      onlyApplicationId: null,
+      application: null,
+      ...options,
+    }
+  }
+
   const lifecycle: LifecycleEvents['installation.status-changed'][0][] = []
   ctx.lifecycle.on('installation.status-changed', (change) => lifecycle.push(change))
 
@@ -234,8 +278,16 @@ export async function openWorld(database: TestDatabase) {
     lifecycle,
     logs,
     location: async (organizationId: string) =>
-      (await createLocation(ctx, db, organizationId, { name: 'A location' })).id,
+      (await inTransaction(db, (trx) => createLocation(ctx, trx, organizationId, { name: 'A location' }))).id,
+    release,
+    told,
+    callerOf,
     worker: createInstallationWorker(ctx),
+    /** All background work there is. */
+    async work() {
+      const worker = createInstallationWorker(ctx)
+      while ((await worker.runDue()) > 0);
+    },
     advance(seconds: number) {
       time += seconds * 1000
     },
@@ -248,6 +300,17 @@ export async function openWorld(database: TestDatabase) {
 }
 
 export type World = Awaited<ReturnType<typeof openWorld>>
+
+export interface Asks {
+  permissions?: string[]
+  optionalPermissions?: string[]
+  installsOn?: 'any' | 'organization' | 'location'
+}
+
+export interface Told {
+  type: string
+  data: Record<string, unknown> & { locationId: string | null; permissions: string[]; pending: string[] }
+}
 
 export interface Member {
   organizationId: string

@@ -2,7 +2,13 @@ import type { Environment } from '../context.ts'
 import { afterCommit, type Db } from '../database/index.ts'
 import { hashToken, isoIn, mintToken, nowIso } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
-import { insertApplicationToken, markApplicationTokensRevoked, markInstallationTokensRevoked } from './store.ts'
+import {
+  insertApplicationToken,
+  markApplicationTokensRevoked,
+  markInstallationFamiliesRevoked,
+  markInstallationTokensRevoked,
+  narrowTokensOf,
+} from './store.ts'
 
 export interface NewInstallationToken {
   applicationId: string
@@ -36,6 +42,25 @@ export async function mintInstallationToken(
 export async function revokeInstallationTokens(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
   await markInstallationTokensRevoked(db, installationId, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/**
+ * Takes from every live token of an installation what is not in `permissions` (canonical names), with the transaction that
+ * makes its grant smaller.
+ */
+export async function narrowInstallationTokens(
+  ctx: AccessContext,
+  db: Db,
+  installationId: string,
+  permissions: string[],
+): Promise<void> {
+  await narrowTokensOf(db, installationId, permissions, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/** Ends every family of refresh tokens of an installation: it was uninstalled, and to install it again is to ask again. */
+export async function revokeInstallationFamilies(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
+  await markInstallationFamiliesRevoked(db, installationId, nowIso(ctx.clock))
 }
 
 /** Ends every token of an application, wherever it is installed, with the transaction that switches the application off. */

@@ -180,6 +180,33 @@ export async function markInstallationTokensRevoked(db: Db, installationId: stri
     .update({ revoked_time: now })
 }
 
+/** Installations have a handful of live tokens; those that lose nothing are not written. */
+export async function narrowTokensOf(
+  db: Db,
+  installationId: string,
+  permissions: string[],
+  now: string,
+): Promise<void> {
+  const rows = (await db('stoa_application_tokens')
+    .where({ installation_id: installationId, revoked_time: null })
+    .where('expires_time', '>', now)
+    .select('token_hash', 'permissions')) as Row[]
+  for (const row of rows) {
+    const held = json<string[]>(row.permissions)
+    const left = held.filter((name) => permissions.includes(name))
+    if (left.length === held.length) continue
+    await db('stoa_application_tokens')
+      .where({ token_hash: text(row.token_hash) })
+      .update({ permissions: toJson(left) })
+  }
+}
+
+export async function markInstallationFamiliesRevoked(db: Db, installationId: string, now: string): Promise<void> {
+  await db('stoa_token_families')
+    .where({ installation_id: installationId, revoked_time: null })
+    .update({ revoked_time: now })
+}
+
 export async function markApplicationTokensRevoked(db: Db, applicationId: string, now: string): Promise<void> {
   await db('stoa_application_tokens')
     .where({ application_id: applicationId, revoked_time: null })

@@ -139,8 +139,8 @@ export async function searchLocations(
 ): Promise<Paged<Location>> {
   const query = db('stoa_locations').where({ organization_id: organizationId })
   if (search !== '') {
-    const pattern = `%${search.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`
-    query.whereRaw(`lower(name) like ? escape '\\'`, [pattern])
+    const pattern = `%${search.replaceAll(/[!%_]/g, '!$&')}%`
+    query.whereRaw(`lower(name) like lower(?) escape '!'`, [pattern])
   }
   const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
   const rows = (await query.orderBy(['name', 'id']).limit(limit)) as Row[]

@@ -14,15 +14,16 @@ const ApplicationData = Type.Object({
   }),
 })
 
-const InstallationUpdated = Type.Object({
+const AccessData = Type.Object({
   applicationId: Id(),
   installationId: Id(),
-  organizationId: Id(),
-  locationId: Nullable(Id('Null for an installation on the organization.')),
+  organizationId: Id('The organization that has it installed.'),
+  locationId: Nullable(Id('The location it is installed on.')),
   environment: Type.String(),
-  version: Type.Integer({ description: 'Of the application: the version the installation has now.' }),
-  previousVersion: Type.Integer(),
-  permissions: Type.Array(Type.String(), { description: 'What the target has granted, by canonical names.' }),
+  version: Type.Integer({ description: 'The version of your application that this is about.' }),
+  previousVersion: Type.Integer({ description: 'The version that the installation was at before.' }),
+  permissions: Type.Array(Type.String(), { description: 'What is granted now, as far as you ask for it.' }),
+  pending: Type.Array(Type.String(), { description: 'What you require and is not granted.' }),
 })
 
 const Decimal = () => Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'Decimal text.' })
@@ -53,8 +54,20 @@ export const eventCatalogue = {
     payload: stoaEvents['application-instance-disabled'] as TSchema,
   },
   'installation.updated': {
-    sentence: 'An installation was brought to another version of your application.',
-    payload: own('installation.updated', InstallationUpdated),
+    sentence: 'An installation was brought to another version of your application, or its permissions changed.',
+    payload: own('installation.updated', AccessData),
+  },
+  'installation.access-pending': {
+    sentence: 'The version in force asks for more than an installation granted; its merchant was not asked yet.',
+    payload: own('installation.access-pending', AccessData),
+  },
+  'installation.access-approved': {
+    sentence: 'Somebody granted what the version in force asks for.',
+    payload: own('installation.access-approved', AccessData),
+  },
+  'installation.access-refused': {
+    sentence: 'Somebody refused what the version in force asks for; the installation stays as it was.',
+    payload: own('installation.access-refused', AccessData),
   },
   'application.submitted': {
     sentence: 'Your application was handed in for review.',

@@ -13,7 +13,7 @@ type Form = Record<string, string | string[]>
  */
 export function readForm(req: Request, surface: string): Form {
   const members = Object.entries(formOf(req)).filter(
-    ([, value]) => surface !== 'oauth' || (value !== '' && value !== 'undefined'),
+    ([, value]) => surface === 'page' || (value !== '' && value !== 'undefined'),
   )
   // By definition rather than assignment, so that a member called __proto__ is a member like any other.
   return assertStorable(Object.fromEntries(members))

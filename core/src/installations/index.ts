@@ -1,10 +1,14 @@
-export { accessRequestOf, installWithConsent, type AccessRequest, type Consent } from './consent.ts'
+export { accessRequestOf, type AccessRequest } from './access-request.ts'
+export { installWithConsent, type Consent } from './consent.ts'
 export type { InstallationsContext } from './context.ts'
+export { approveAccess, pendingAccessOf, refuseAccess } from './decide-access.ts'
 export { installationHooks } from './hooks.ts'
 export { instancesOf } from './instances-of.ts'
 export { installationsOperations } from './operations.ts'
 export type { FanOut, Installation, Status, Target } from './installation.ts'
-export { passOnToLocation, queueRollOut } from './jobs.ts'
+export { queueRollOut } from './jobs.ts'
+export { listInstalledLocations, type InstalledLocation, type InstalledLocationsQuery } from './locations.ts'
+export { passOnToLocation } from './pass-on.ts'
 export { isPresent } from './locate.ts'
 export {
   countGrants,

@@ -40,6 +40,8 @@ export interface Installation extends Target {
   version: number
   /** The version whose access request the target refused; a later one asks again. */
   refusedVersion: number | null
+  /** The last version whose pending access the publisher was told of. */
+  pendingVersion: number | null
   /** Of an installation on an organization: the locations it is passed on to. */
   fanOut: FanOut | null
   /** Of an installation that was passed on: the organization's installation. */

@@ -14,7 +14,7 @@ import {
 } from './permissions.ts'
 import { ApplicationInstance, HistoryStep, InstanceBody, ReasonBody } from './schemas.ts'
 import { instanceShape, instanceUrl } from './shapes.ts'
-import { disableInstallation, uninstallInstallation } from './stop.ts'
+import { disableInstallation, uninstallInstallation } from './stop-family.ts'
 import { listInstallationsOn } from './store.ts'
 
 const common = { surface: 'store', tag: 'Application instances', scope: 'target' } as const
@@ -62,15 +62,23 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       path,
       summary: 'Install an application, or enable it again',
       description:
-        'Grants the application what it asks for, which the caller must be allowed to do themselves. Only available applications can be installed; a publisher may also try its own in the sandbox, in any state but disabled. 201 when it was not installed, 200 when it was. An application that acknowledges stays `enabling` until its endpoint has answered; a PUT tries again.',
+        'Grants the application what it requires and the `optionalPermissions` that are named, all of which the caller must be allowed to do themselves. Only available applications can be installed; a publisher may also try its own in the sandbox, in any state but disabled. 201 when it was not installed, 200 when it was. An application that acknowledges stays `enabling` until its endpoint has answered; a PUT tries again.',
       permission: installInstances,
       params,
       body: InstanceBody,
       bodyKind: 'optional',
       responses: { 200: ApplicationInstance, 201: ApplicationInstance },
-      errors: ['not_found', 'application_unavailable', 'rights_exceeded', 'invalid_settings', 'caller_not_allowed'],
+      errors: [
+        'not_found',
+        'wrong_state',
+        'application_unavailable',
+        'rights_exceeded',
+        'unknown_permission',
+        'invalid_settings',
+        'caller_not_allowed',
+      ],
       handler: async ({ db, caller, params, body }) => {
-        const installed = await installApplication(ctx, db, caller, params.applicationId, body?.settings)
+        const installed = await installApplication(ctx, db, caller, params.applicationId, body ?? {})
         const shape = instanceShape(ctx, installed.application, installed.installation)
         if (!installed.isNew) return reply(200, shape)
         return reply(201, shape, { Location: instanceUrl(ctx, params.applicationId, installed.installation) })
@@ -82,7 +90,8 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       method: 'DELETE',
       path,
       summary: 'Uninstall an application',
-      description: 'Its access ends at once. Its history and settings stay, for a later installation.',
+      description:
+        'Its access ends at once. Its history and settings stay, for a later installation. An organization’s installation that was passed on to locations takes those along.',
       permission: uninstallInstances,
       callers: ['user', 'api-key', 'application'],
       params,
@@ -101,7 +110,8 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       method: 'POST',
       path: `${path}/disable`,
       summary: 'Switch an installed application off',
-      description: 'Its access ends at once; it stays installed.',
+      description:
+        'Its access ends at once; it stays installed. So does what it was passed on to, until it is switched on again.',
       permission: disableInstances,
       params,
       body: ReasonBody,

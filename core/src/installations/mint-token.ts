@@ -1,5 +1,5 @@
 import { mintInstallationToken } from '../access/index.ts'
-import { isSwitchedOff, shareApplication } from '../applications/index.ts'
+import { askedPermissions, isSwitchedOff, shareApplication, type Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { readConfiguration } from './permissions.ts'
@@ -22,8 +22,7 @@ export async function mintToken(ctx: InstallationsContext, db: Db, installation:
   // Read again, and kept from changing: whoever switches it off either comes first, or waits and then revokes this token too.
   const application = await shareApplication(db, installation.applicationId, ctx.dialect.rowLocks)
   if (!application || isSwitchedOff(application)) return null
-  const asked = new Set(ctx.catalogue.resolve(application.permissions).names)
-  const granted = installation.grant.filter((name) => asked.has(name))
+  const granted = grantStillAskedFor(ctx, application, installation)
   const isCleanup = status === 'disabling'
   const permissions = isCleanup ? granted.filter((name) => name === readConfiguration.name) : granted
   const seconds = isCleanup ? cleanupSecondsLeft(ctx, installation) : ctx.config.tokens.installationSeconds
@@ -39,6 +38,13 @@ export async function mintToken(ctx: InstallationsContext, db: Db, installation:
     seconds,
   })
   return token
+}
+
+// Not accessRequestOf: what is being uninstalled has its grant until the cleanup is over.
+function grantStillAskedFor(ctx: InstallationsContext, application: Application, { grant }: Installation): string[] {
+  const { required, optional } = askedPermissions(ctx.catalogue, application)
+  const asked = new Set([...required, ...optional])
+  return grant.filter((name) => asked.has(name))
 }
 
 function cleanupSecondsLeft(ctx: InstallationsContext, { deadlineTime }: Installation): number {

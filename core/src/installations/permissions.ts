@@ -10,6 +10,10 @@ export const installInstances = permission('instances:install', 'install applica
   roles: managers,
   risk: 'high',
 })
+export const grantInstances = permission('instances:grant', 'decide what installed applications may do', {
+  roles: managers,
+  risk: 'high',
+})
 export const enableInstances = permission('instances:enable', 'switch installed applications on again', {
   roles: managers,
   risk: 'medium',

@@ -22,6 +22,13 @@ const instanceMembers = {
       { description: 'Why it stays `enabling`. PUT the instance to try again.' },
     ),
   ),
+  version: Type.Integer({ description: 'The version of the application that it was last brought to.' }),
+  permissions: Type.Array(Type.String(), { description: 'What was granted: canonical names, see GET /permissions.' }),
+  pendingAccess: Type.Optional(
+    Type.Literal(true, {
+      description: 'The version in force asks for more than was granted; see `/access`. Absent when nothing waits.',
+    }),
+  ),
   isConfigured: Type.Boolean({ description: 'Whether no setting is missing.' }),
   settings: Settings,
   createdTime: Time(),
@@ -45,6 +52,12 @@ export type OwnerInstanceShape = Static<typeof OwnerApplicationInstance>
 
 const Ignored = Type.Optional(Type.Unknown({ readOnly: true, description: 'Read-only; ignored.' }))
 
+const OptionalPermissions = Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+  maxItems: 500,
+  description:
+    'Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case.',
+})
+
 /** What SDKs send back of what they read is ignored, so that reading and putting back is no error. */
 export const InstanceBody = Strict({
   settings: Type.Optional(
@@ -53,6 +66,7 @@ export const InstanceBody = Strict({
       description: 'Settings to install with, as in a PUT of the configuration; empty ones change nothing.',
     }),
   ),
+  optionalPermissions: Type.Optional(OptionalPermissions),
   id: Ignored,
   applicationId: Ignored,
   organizationId: Ignored,
@@ -61,6 +75,9 @@ export const InstanceBody = Strict({
   status: Ignored,
   statusReason: Ignored,
   problem: Ignored,
+  version: Ignored,
+  permissions: Ignored,
+  pendingAccess: Ignored,
   isConfigured: Ignored,
   token: Ignored,
   createdTime: Ignored,
@@ -114,3 +131,35 @@ export const InstallerDetails = Type.Object({
     companyHighLevelPlan: Nullable(Type.String()),
   }),
 })
+
+const AskedPermission = {
+  name: Type.String(),
+  sentence: Type.String({ description: 'Completes “This application wants to …”.' }),
+  risk: OneOf(['low', 'medium', 'high']),
+}
+
+export const Access = Type.Object({
+  version: Type.Integer({ description: 'The version in force, which asks. Send it back with the answer.' }),
+  installedVersion: Type.Integer({ description: 'The version the installation was last brought to.' }),
+  status: OneOf(['complete', 'pending', 'refused']),
+  granted: Type.Array(Type.Object(AskedPermission), { description: 'Granted, and still asked for.' }),
+  pending: Type.Array(Type.Object(AskedPermission), { description: 'Required, and not granted.' }),
+  optional: Type.Array(Type.Object({ ...AskedPermission, granted: Type.Boolean() })),
+})
+
+const ShownVersion = Type.Integer({
+  minimum: 0,
+  description: 'The `version` that was read and decided about; 409 when another one is in force by now.',
+})
+
+export const ApproveBody = Strict({
+  version: ShownVersion,
+  optionalPermissions: Type.Optional(OptionalPermissions),
+})
+
+export const RefuseBody = Strict({
+  version: ShownVersion,
+  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'Kept in the history.' })),
+})
+
+export const OptionalBody = Strict({ optionalPermissions: OptionalPermissions })

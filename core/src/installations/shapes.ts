@@ -1,6 +1,7 @@
 import type { Application } from '../applications/index.ts'
 import type { InstallationsContext } from './context.ts'
 import type { InstanceShape, LinkShape, OwnerInstanceShape } from './schemas.ts'
+import { accessRequestOf, isPending } from './access-request.ts'
 import { describeSettings } from './settings.ts'
 import type { Installation, ProblemCode, Target } from './installation.ts'
 
@@ -24,6 +25,9 @@ export function instanceShape(
     status,
     ...(statusReason !== null && { statusReason }),
     ...(problemCode && { problem: { code: problemCode, message: problems[problemCode], since: problemTime! } }),
+    version: installation.version,
+    permissions: installation.grant,
+    ...(isPending(accessRequestOf(ctx, application, installation), installation) && { pendingAccess: true as const }),
     isConfigured,
     settings,
     createdTime: installation.createdTime,

@@ -1,4 +1,4 @@
-import { revokeInstallationTokens } from '../access/index.ts'
+import { revokeInstallationFamilies, revokeInstallationTokens } from '../access/index.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { isoIn, nowIso, StoaError } from '../kernel/index.ts'
@@ -13,8 +13,8 @@ export interface Cause {
   reason: string | null
 }
 
-/** Switches an installation off without uninstalling it. Throws `wrong_state` when it is off already. */
-export async function disableInstallation(
+/** Switches this one installation off without uninstalling it. Throws `wrong_state` when it is off already. */
+export async function disableOne(
   ctx: InstallationsContext,
   db: Db,
   application: Application,
@@ -27,8 +27,11 @@ export async function disableInstallation(
   return beginDisabling(ctx, db, application, installation, cause, null)
 }
 
-/** Uninstalls for good: the row stays, with its history and settings, for a later installation. Throws `not_found`. */
-export async function uninstallInstallation(
+/**
+ * Uninstalls this one for good: the row stays, with its history and settings, for a later installation. Its refresh tokens end,
+ * which they do not when it is only disabled. Throws `not_found`.
+ */
+export async function uninstallOne(
   ctx: InstallationsContext,
   db: Db,
   application: Application,
@@ -38,6 +41,7 @@ export async function uninstallInstallation(
   if (installation.uninstalledTime !== null) throw new StoaError('not_found')
   const uninstalledTime = nowIso(ctx.clock)
   const cause = { actor, reason: reason ?? 'uninstalled' }
+  await revokeInstallationFamilies(ctx, db, installation.id)
   if (installation.status === 'disabled' || installation.status === 'disabling') {
     const set = { uninstalledTime, statusReason: cause.reason }
     const uninstalled = await remarkInstallation(ctx, db, installation, { ...cause, set })

@@ -163,6 +163,48 @@ export async function lockInstalledIn(
   return ((await locked(query, dialect)) as Row[]).map(mapInstallation)
 }
 
+/** What an organization's installation was passed on to and is installed still, locked: the next `limit` by id. */
+export async function lockChildren(
+  db: Db,
+  dialect: Dialect,
+  parentId: string,
+  page: { after: string; limit: number },
+): Promise<Installation[]> {
+  const query = db(table)
+    .where({ parent_id: parentId })
+    .whereNull('uninstalled_time')
+    .where('id', '>', page.after)
+    .orderBy('id')
+    .limit(page.limit)
+  return ((await locked(query, dialect)) as Row[]).map(mapInstallation)
+}
+
+/** The organization's installations, in both environments, that are passed on to locations. */
+export async function findPassedOn(db: Db, organizationId: string): Promise<Installation[]> {
+  const rows = (await db(table)
+    .where({ organization_id: organizationId, location_key: '' })
+    .whereNotNull('fan_out')
+    .whereNull('uninstalled_time')
+    .orderBy('id')) as Row[]
+  return rows.map(mapInstallation)
+}
+
+/** The next ids of what is installed of an application, in both environments. */
+export async function listInstalledIds(
+  db: Db,
+  applicationId: string,
+  page: { after: string; limit: number },
+): Promise<string[]> {
+  const rows = (await db(table)
+    .where({ application_id: applicationId })
+    .whereNull('uninstalled_time')
+    .where('id', '>', page.after)
+    .orderBy('id')
+    .limit(page.limit)
+    .select('id')) as Row[]
+  return rows.map((row) => text(row.id))
+}
+
 /** How many installations an application has, or had: their history refers to it. */
 export async function countInstallations(db: Db, applicationId: string): Promise<number> {
   const [{ count } = { count: 0 }] = (await db(table)
@@ -229,6 +271,7 @@ const columnNames: Record<keyof Change | 'revision', string> = {
   statusReason: 'status_reason',
   version: 'version',
   refusedVersion: 'refused_version',
+  pendingVersion: 'pending_version',
   fanOut: 'fan_out',
   parentId: 'parent_id',
   grant: 'grant',
@@ -271,6 +314,7 @@ export function mapInstallation(row: Row): Installation {
     statusReason: maybeText(row.status_reason),
     version: integer(row.version),
     refusedVersion: row.refused_version === null ? null : integer(row.refused_version),
+    pendingVersion: row.pending_version === null ? null : integer(row.pending_version),
     fanOut: maybeJson<FanOut>(row.fan_out),
     parentId: maybeText(row.parent_id),
     grant: json<string[]>(row.grant),

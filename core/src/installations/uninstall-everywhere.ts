@@ -6,7 +6,7 @@ import { StoaError } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { actorOf, type Actor } from './history.ts'
 import { applicationOf, assertOwnApplication } from './locate.ts'
-import { uninstallInstallation } from './stop.ts'
+import { uninstallInstallation } from './stop-family.ts'
 import { lockInstallation, lockInstallationById, lockInstalledIn } from './store.ts'
 
 export interface Uninstall {
@@ -83,9 +83,13 @@ async function uninstallAt(
     await uninstallInstallation(ctx, db, application, installation, cause)
     return
   }
+  // The organization's own first, with what it was passed on to: whoever locks both locks it first.
+  const own = await lockInstallation(db, ctx.dialect, { ...at, locationId: null })
+  const isOwn = own !== null && own.uninstalledTime === null
+  if (isOwn) await uninstallInstallation(ctx, db, application, own, cause)
   // All or nothing, however many they are; but never all of them in memory.
   let page = await lockInstalledIn(db, ctx.dialect, at, { after: '', limit: atOnce })
-  if (page.length === 0) throw new StoaError('not_found')
+  if (page.length === 0 && !isOwn) throw new StoaError('not_found')
   while (page.length > 0) {
     for (const installation of page) await uninstallInstallation(ctx, db, application, installation, cause)
     page = await lockInstalledIn(db, ctx.dialect, at, { after: page.at(-1)!.id, limit: atOnce })

@@ -3,6 +3,7 @@ import { isoIn, nowIso } from '../kernel/index.ts'
 import { overdueEnabling } from './acknowledge.ts'
 import type { InstallationsContext } from './context.ts'
 import { theHost } from './history.ts'
+import { runDueJobs } from './jobs.ts'
 import { applicationOf } from './locate.ts'
 import { settleDisabling } from './stop.ts'
 import type { Installation } from './installation.ts'
@@ -27,8 +28,9 @@ const batch = 50
 const leaseSeconds = 30
 
 /**
- * Background work of installations: acknowledgements that are overdue, and cleanups whose time is over. Any number of
- * processes may run one; deadlines are in the database, so that a restart loses none.
+ * Background work of installations: acknowledgements that are overdue, cleanups whose time is over, and what is done for many
+ * of them, a batch at a time. Any number of processes may run one; deadlines and jobs are in the database, so that a restart
+ * loses none.
  */
 export function createInstallationWorker(
   ctx: InstallationsContext,
@@ -54,13 +56,13 @@ export function createInstallationWorker(
         ctx.logger.error({ err, installationId: id }, 'due installation not settled')
       }
     }
-    return rows.length
+    return rows.length + (await runDueJobs(ctx))
   }
 
   async function round(): Promise<void> {
-    let done = batch
+    let done = 1
     try {
-      while (isStarted && done === batch) done = await runDue()
+      while (isStarted && done > 0) done = await runDue()
     } catch (err) {
       ctx.logger.error({ err }, 'due installations not read')
     }

@@ -29,43 +29,44 @@ export async function introspect(
   application: Application,
   token: string,
 ): Promise<Static<typeof Introspection>> {
-  const common = { active: true, client_id: application.clientId, iss: ctx.config.baseUrl, aud: ctx.config.baseUrl }
-  switch (tokenKind(token)) {
-    case 'at':
-    case 'it': {
-      const found = await findApplicationToken(ctx.db, hashToken(token))
-      const isLive = found && found.revokedTime === null && found.expiresTime > nowIso(ctx.clock)
-      if (!isLive || found.applicationId !== application.id) return { active: false }
-      return {
-        ...common,
-        scope: found.scope ?? found.permissions.join(' '),
-        token_type: found.keyThumbprint === null ? 'Bearer' : 'DPoP',
-        exp: seconds(found.expiresTime),
-        iat: seconds(found.createdTime),
-        sub: found.installationId ?? application.clientId,
-        ...(found.installationId !== null && { companyId: found.organizationId }),
-        ...(found.locationId !== null && { locationId: found.locationId }),
-        environment: found.environment,
-        ...(found.keyThumbprint !== null && { cnf: { jkt: found.keyThumbprint } }),
-      }
-    }
-    case 'rt': {
-      const family = await familyOfRefreshToken(ctx, ctx.db, token)
-      const installation = family && (await findInstallationById(ctx.db, family.installationId))
-      if (family?.applicationId !== application.id || !installation) return { active: false }
-      return {
-        ...common,
-        scope: scopeNow(ctx, { application, installation }, family.scope).join(' '),
-        exp: seconds(family.expiresTime),
-        iat: seconds(family.createdTime),
-        sub: installation.id,
-        companyId: installation.organizationId,
-        ...(installation.locationId !== null && { locationId: installation.locationId }),
-        environment: installation.environment,
-      }
-    }
-    default:
-      return { active: false }
+  const kind = tokenKind(token)
+  const found = kind === 'rt' ? await refreshFacts(ctx, application, token) : await accessFacts(ctx, application, token)
+  if (!found) return { active: false }
+  const { baseUrl } = ctx.config
+  return { active: true, client_id: application.clientId, iss: baseUrl, aud: baseUrl, ...found }
+}
+
+type Facts = Omit<Static<typeof Introspection>, 'active'> | null
+
+async function accessFacts(ctx: OAuthContext, application: Application, token: string): Promise<Facts> {
+  const found = await findApplicationToken(ctx.db, hashToken(token))
+  const isLive = found && found.revokedTime === null && found.expiresTime > nowIso(ctx.clock)
+  if (!isLive || found.applicationId !== application.id) return null
+  return {
+    scope: found.scope ?? found.permissions.join(' '),
+    token_type: found.keyThumbprint === null ? 'Bearer' : 'DPoP',
+    exp: seconds(found.expiresTime),
+    iat: seconds(found.createdTime),
+    sub: found.installationId ?? application.clientId,
+    ...(found.installationId !== null && { companyId: found.organizationId }),
+    ...(found.locationId !== null && { locationId: found.locationId }),
+    environment: found.environment,
+    ...(found.keyThumbprint !== null && { cnf: { jkt: found.keyThumbprint } }),
+  }
+}
+
+async function refreshFacts(ctx: OAuthContext, application: Application, token: string): Promise<Facts> {
+  const family = await familyOfRefreshToken(ctx, ctx.db, token)
+  const installation = family && (await findInstallationById(ctx.db, family.installationId))
+  if (family?.applicationId !== application.id || !installation) return null
+  return {
+    scope: scopeNow(ctx, { application, installation }, family.scope).join(' '),
+    exp: seconds(family.expiresTime),
+    iat: seconds(family.createdTime),
+    sub: installation.id,
+    companyId: installation.organizationId,
+    ...(installation.locationId !== null && { locationId: installation.locationId }),
+    environment: installation.environment,
   }
 }
 

@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -15,6 +15,35 @@ export type ErrorBody = {
     field: string
     message: string
   }>
+}
+
+export type TokenAnswer = {
+  access_token: string
+  /** `Bearer`, or `DPoP` for a token that is bound to a key. */
+  token_type: string
+  /** Seconds. */
+  expires_in: number
+  refresh_token?: string
+  /** Of the authorization that the refresh token belongs to. */
+  refreshTokenId?: string
+  /** After a token exchange (RFC 8693). */
+  issued_token_type?: string
+  scope: string
+  /** `Company`, `Location` or `Application`. */
+  userType?: string
+  companyId?: string
+  locationId?: string
+  /** Who allowed it; empty when nobody in person did. */
+  userId?: string
+  planId?: (string | null)
+  appId: string
+  versionId?: string
+  /** At most 1000; see /oauth/installedLocations. */
+  approvedLocations?: Array<string>
+  isBulkInstallation?: boolean
+  approveAllLocations?: boolean
+  installToFutureLocations?: boolean
+  traceId: string
 }
 
 export interface Operations {
@@ -394,7 +423,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
         format?: "standard" | "highlevel"
@@ -456,7 +485,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url?: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
         format?: "standard" | "highlevel"
@@ -509,7 +538,7 @@ export interface Operations {
         /** Items to skip. */
         offset?: number
         status?: "pending" | "held" | "delivered" | "failed"
-        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
+        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
         /** A deliveryId: only what is older, to page past the largest offset. */
         before?: string
       }
@@ -1402,6 +1431,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1435,6 +1470,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1456,6 +1497,8 @@ export interface Operations {
       body?: {
         /** Settings to install with, as in a PUT of the configuration; empty ones change nothing. */
         settings?: Record<string, unknown> | Array<unknown> | null
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions?: Array<string>
         /** Read-only; ignored. */
         id?: unknown
         /** Read-only; ignored. */
@@ -1472,6 +1515,12 @@ export interface Operations {
         statusReason?: unknown
         /** Read-only; ignored. */
         problem?: unknown
+        /** Read-only; ignored. */
+        version?: unknown
+        /** Read-only; ignored. */
+        permissions?: unknown
+        /** Read-only; ignored. */
+        pendingAccess?: unknown
         /** Read-only; ignored. */
         isConfigured?: unknown
         /** Read-only; ignored. */
@@ -1500,6 +1549,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1546,6 +1601,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1579,6 +1640,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1614,6 +1681,166 @@ export interface Operations {
       reason: (string | null)
       time: string
     }>
+  }
+  /** Read what an application may do, and what it asks for beyond that */
+  getApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Grant what an application asks for */
+  approveApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** The `version` that was read and decided about; 409 when another one is in force by now. */
+        version: number
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions?: Array<string>
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Refuse what an application asks for */
+  refuseApplicationInstanceAccess: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** The `version` that was read and decided about; 409 when another one is in force by now. */
+        version: number
+        /** Kept in the history. */
+        reason?: string
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
+  }
+  /** Choose which optional permissions an application has */
+  putApplicationInstanceOptionalPermissions: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
+        optionalPermissions: Array<string>
+      }
+    }
+    result: {
+      /** The version in force, which asks. Send it back with the answer. */
+      version: number
+      /** The version the installation was last brought to. */
+      installedVersion: number
+      status: "complete" | "pending" | "refused"
+      /** Granted, and still asked for. */
+      granted: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required, and not granted. */
+      pending: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      optional: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+        granted: boolean
+      }>
+    }
   }
   /** Read the settings of an installed application */
   getApplicationInstanceConfiguration: {
@@ -1684,6 +1911,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -1722,6 +1955,12 @@ export interface Operations {
         message: string
         since: string
       }
+      /** The version of the application that it was last brought to. */
+      version: number
+      /** What was granted: canonical names, see GET /permissions. */
+      permissions: Array<string>
+      /** The version in force asks for more than was granted; see `/access`. Absent when nothing waits. */
+      pendingAccess?: true
       /** Whether no setting is missing. */
       isConfigured: boolean
       /** Typed as the application’s settings schema says. Secrets are masked: `{"set": true, "last4": "…"}`. */
@@ -2195,6 +2434,239 @@ export interface Operations {
       bookedTime: string
     }>
   }
+  /** Get tokens (RFC 6749 section 3.2) */
+  getToken: {
+    input: {
+      body: ({
+        /** `authorization_code`, `refresh_token`, `client_credentials`, or `urn:ietf:params:oauth:grant-type:token-exchange`. */
+        grant_type?: string
+        client_id?: string
+        client_secret?: string
+        client_assertion?: string
+        client_assertion_type?: string
+        code?: string
+        redirect_uri?: string
+        code_verifier?: string
+        refresh_token?: string
+        scope?: string
+        /** Only the address of this host. */
+        resource?: string
+        audience?: string
+        /** Taken and not used: what a person allowed decides whether it is `Company` or `Location`. */
+        user_type?: string
+        /** Of client credentials: `production` (the default) or `sandbox`. */
+        environment?: string
+        subject_token?: string
+        subject_token_type?: string
+        requested_token_type?: string
+        actor_token?: string
+        /** Of a token exchange: the location to get a token for. */
+        location_id?: string
+      } | {
+        grantType: string
+      })
+    }
+    result: (TokenAnswer | {
+      accessToken: string
+    })
+  }
+  /** End a token (RFC 7009) */
+  revokeToken: {
+    input: {
+      body: {
+        token: string
+        client_id?: string
+        client_secret?: string
+        client_assertion?: string
+        client_assertion_type?: string
+        token_type_hint?: string
+      }
+    }
+    result: Record<string, unknown>
+  }
+  /** Look at a token of one’s own (RFC 7662) */
+  introspectToken: {
+    input: {
+      body: {
+        token: string
+        client_id?: string
+        client_secret?: string
+        client_assertion?: string
+        client_assertion_type?: string
+        token_type_hint?: string
+      }
+    }
+    result: {
+      active: boolean
+      scope?: string
+      client_id?: string
+      token_type?: string
+      exp?: number
+      iat?: number
+      /** The installation; of a token of the application itself, its client_id. */
+      sub?: string
+      aud?: string
+      iss?: string
+      companyId?: string
+      locationId?: string
+      environment?: string
+      cnf?: {
+        jkt: string
+      }
+    }
+  }
+  /** Hand an authorization request in beforehand (RFC 9126) */
+  pushAuthorizationRequest: {
+    input: {
+      body: {
+        client_id?: string
+        client_secret?: string
+        client_assertion?: string
+        client_assertion_type?: string
+        response_type?: string
+        redirect_uri?: string
+        scope?: string
+        state?: string
+        code_challenge?: string
+        code_challenge_method?: string
+        dpop_jkt?: string
+        request_uri?: string
+      }
+    }
+    result: {
+      request_uri: string
+      expires_in: number
+    }
+  }
+  /** Get tokens of a location by the token of its organization */
+  getLocationAccessToken: {
+    input: {
+      body: {
+        companyId: string
+        locationId: string
+      }
+    }
+    result: TokenAnswer
+  }
+  /** Get tokens of a location by the token of its organization, in version 3 */
+  getLocationTokenV3: {
+    input: {
+      body: {
+        companyId: string
+        locationId: string
+      }
+    }
+    result: {
+      accessToken: string
+      refreshToken?: string
+      locationId?: string
+    }
+  }
+  /** List the organization’s locations, and in which the application is installed */
+  getInstalledLocation: {
+    input: {
+      query: {
+        /** The organization of the token. */
+        companyId: string
+        /** The application of the token. */
+        appId: string
+        /** Part of a name. */
+        query?: string
+        isInstalled?: boolean
+        versionId?: string
+        onTrial?: boolean
+        planId?: string
+        locationId?: string
+        skip?: number
+        limit?: number
+      }
+    }
+    result: {
+      locations: Array<{
+        _id: string
+        name: string
+        address: string
+        isInstalled: boolean
+        versionId?: string
+        installedAt?: string
+      }>
+      count: number
+      installToFutureLocations: boolean
+    }
+  }
+  /** List the organization’s locations, and in which the application is installed, in version 3 */
+  getInstalledLocationsV3: {
+    input: {
+      query: {
+        /** The organization of the token. */
+        companyId: string
+        /** The application of the token. */
+        appId: string
+        /** Part of a name. */
+        query?: string
+        isInstalled?: boolean
+        versionId?: string
+        onTrial?: boolean
+        planId?: string
+        locationId?: string
+        restrictToUserLocations?: boolean
+        pageSize?: number
+        pageToken?: string
+      }
+    }
+    result: {
+      items: Array<{
+        _id: string
+        name: string
+        address: string
+        isInstalled: boolean
+        versionId?: string
+        installedAt?: string
+      }>
+      pagination: {
+        totalRecords: number
+        estimatedTotalRecords: number
+        hasNextPage: boolean
+        hasPrevPage: boolean
+        nextPageToken?: string
+        prevPageToken?: string
+        currentPageSize: number
+      }
+      metadata: {
+        filterApplied: boolean
+        sortApplied: boolean
+      }
+      installToFutureLocations: boolean
+    }
+  }
+  /** How to get tokens (RFC 8414) */
+  getAuthorizationServerMetadata: {
+    input: {}
+    result: Record<string, unknown>
+  }
+  /** Which tokens this API takes (RFC 9728) */
+  getProtectedResourceMetadata: {
+    input: {}
+    result: Record<string, unknown>
+  }
+  /** The host’s public keys (RFC 7517) */
+  getJwks: {
+    input: {}
+    result: Record<string, unknown>
+  }
+  /** Get the token to open a page of an installed application with */
+  createContextToken: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: {
+      token: string
+      expiresTime: string
+      configurationUrl: (string | null)
+    }
+  }
 }
 
 /** Method, path, and which tenant prefix may stand before the path. */
@@ -2257,6 +2729,10 @@ export const routes = {
   disableApplicationInstance: ['POST', '/application-instances/{applicationId}/disable', 'target'],
   enableApplicationInstance: ['POST', '/application-instances/{applicationId}/enable', 'target'],
   getApplicationInstanceHistory: ['GET', '/application-instances/{applicationId}/history', 'target'],
+  getApplicationInstanceAccess: ['GET', '/application-instances/{applicationId}/access', 'target'],
+  approveApplicationInstanceAccess: ['POST', '/application-instances/{applicationId}/access/approve', 'target'],
+  refuseApplicationInstanceAccess: ['POST', '/application-instances/{applicationId}/access/refuse', 'target'],
+  putApplicationInstanceOptionalPermissions: ['PUT', '/application-instances/{applicationId}/access/optional', 'target'],
   getApplicationInstanceConfiguration: ['GET', '/application-instances/{applicationId}/configuration', 'target'],
   putApplicationInstanceConfiguration: ['PUT', '/application-instances/{applicationId}/configuration', 'target'],
   getApplicationInstanceCollection: ['GET', '/applications/{id}/instances', 'organization'],
@@ -2275,4 +2751,16 @@ export const routes = {
   topUp: ['POST', '/platform/top-ups', ''],
   getWallet: ['GET', '/wallet', 'target'],
   listWalletEntries: ['GET', '/wallet/entries', 'target'],
+  getToken: ['POST', '/oauth/token', ''],
+  revokeToken: ['POST', '/oauth/revoke', ''],
+  introspectToken: ['POST', '/oauth/introspect', ''],
+  pushAuthorizationRequest: ['POST', '/oauth/par', ''],
+  getLocationAccessToken: ['POST', '/oauth/locationToken', ''],
+  getLocationTokenV3: ['POST', '/oauth/location-token', ''],
+  getInstalledLocation: ['GET', '/oauth/installedLocations', ''],
+  getInstalledLocationsV3: ['GET', '/oauth/installed-locations', ''],
+  getAuthorizationServerMetadata: ['GET', '/.well-known/oauth-authorization-server', ''],
+  getProtectedResourceMetadata: ['GET', '/.well-known/oauth-protected-resource', ''],
+  getJwks: ['GET', '/oauth/jwks', ''],
+  createContextToken: ['POST', '/application-instances/{applicationId}/context-token', 'target'],
 } as const

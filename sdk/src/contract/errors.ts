@@ -54,6 +54,11 @@ export const errorCatalogue = {
     'The wallet does not hold enough; top it up and send the same eventId again.',
   ],
   missing_permission: [403, 'Missing permission', 'The credential lacks the permission this operation needs.'],
+  access_pending: [
+    403,
+    'Access pending',
+    'The application asks for this permission and it was not granted yet; whoever manages the installation can approve it.',
+  ],
   caller_not_allowed: [403, 'Caller not allowed', 'This operation does not take this kind of credential.'],
   tenant_mismatch: [
     403,

@@ -16,6 +16,8 @@ export const installationsMigration: Migration = {
       // The version of the application it was last brought to; the one in force may ask for more than the grant.
       column.integer('version')
       column.integer('refused_version').nullable()
+      // The last version whose pending access the publisher was told of.
+      column.integer('pending_version').nullable()
       // Of an installation on an organization: the locations it is passed on to.
       column.json('fan_out').nullable()
       // Of an installation that was passed on: the organization's, which takes it along when it ends.
@@ -43,10 +45,11 @@ export const installationsMigration: Migration = {
       column.time('updated_time')
       table.unique(['application_id', 'environment', 'organization_id', 'location_key'])
       table.index(['application_id', 'environment', 'id'])
+      table.index(['application_id', 'id'])
       table.index(['location_id'])
       table.index(['organization_id', 'location_key', 'environment', 'id'])
       table.index(['deadline_time'])
-      table.index(['parent_id'])
+      table.index(['parent_id', 'id'])
     })
     await createTable('stoa_installation_steps', (column, table) => {
       column.ref('installation_id', 'stoa_installations')
@@ -60,19 +63,24 @@ export const installationsMigration: Migration = {
       // Also what makes the history gapless: two processes cannot both write step 7.
       table.primary(['installation_id', 'revision'])
     })
-    // What is done for many installations, page by page: rolling a version out, passing an installation on to locations.
+    // What is done for many installations, page by page: rolling a version out, passing an installation on to locations, and
+    // bringing those that were passed on to where the organization's is.
     await createTable('stoa_installation_jobs', (column, table) => {
       column.id()
       column.text('kind')
       column.ref('application_id', 'stoa_applications')
       column.text('installation_id').nullable()
+      // Who began it, and the locations that were chosen.
+      column.json('detail')
       // The last id that is done.
       column.text('cursor')
-      column.time('due_time')
+      // Null while it waits for the organization's installation to be enabled again.
+      column.time('due_time').nullable()
       column.text('lease_token').nullable()
       column.time('lease_until').nullable()
       column.time('created_time')
       table.index(['due_time'])
+      table.index(['installation_id'])
     })
     // Which event told which publisher about which time: what a delivery acknowledges.
     await createTable('stoa_installation_notices', (column, table) => {
