@@ -2,7 +2,12 @@ export { createApiKey, revokeApiKey, revokeApiKeysOf, saveApiKey, type NewApiKey
 export { createAuthenticate } from './authenticate.ts'
 export { createCatalogue, type Catalogue } from './catalogue.ts'
 export type { AccessContext } from './context.ts'
-export { mintInstallationToken, revokeApplicationTokens, revokeInstallationTokens } from './installation-tokens.ts'
+export {
+  mintInstallationToken,
+  revokeApplicationTokens,
+  revokeInstallationTokens,
+  revokeTokensOfSecret,
+} from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'
 export { createCredentialSweeper } from './sweep-credentials.ts'

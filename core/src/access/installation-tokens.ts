@@ -2,7 +2,12 @@ import type { Environment } from '../context.ts'
 import { afterCommit, type Db } from '../database/index.ts'
 import { hashToken, isoIn, mintToken, nowIso } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
-import { insertInstallationToken, markApplicationTokensRevoked, markInstallationTokensRevoked } from './store.ts'
+import {
+  insertInstallationToken,
+  markApplicationTokensRevoked,
+  markInstallationTokensRevoked,
+  markTokensOfSecretRevoked,
+} from './store.ts'
 
 export interface NewInstallationToken {
   applicationId: string
@@ -40,5 +45,11 @@ export async function revokeInstallationTokens(ctx: AccessContext, db: Db, insta
 /** Ends every token of an application, wherever it is installed, with the transaction that switches the application off. */
 export async function revokeApplicationTokens(ctx: AccessContext, db: Db, applicationId: string): Promise<void> {
   await markApplicationTokensRevoked(db, applicationId, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/** Ends every token that was obtained with a client secret, with the transaction that ends the secret at once. */
+export async function revokeTokensOfSecret(ctx: AccessContext, db: Db, secretId: string): Promise<void> {
+  await markTokensOfSecretRevoked(db, secretId, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }
