@@ -6,6 +6,7 @@ export { createDatabaseFiles } from './file-store.ts'
 export { ownedApplication } from './find-application.ts'
 export { listHistory as listApplicationHistory } from './history-store.ts'
 export { applicationsOperations } from './operations.ts'
+export { releaseVersion } from './release-version.ts'
 export { approveApplication, disableApplication, enableApplication, rejectApplication } from './review-application.ts'
 export { rotateClientSecret } from './rotate-secret.ts'
 export {
