@@ -49,6 +49,7 @@ eachDatabase((database) => {
         ['rejected', 'pending-approval', 'rejected', 'No logo'],
         ['submitted', 'rejected', 'pending-approval', null],
         ['approved', 'pending-approval', 'available', null],
+        ['released', 'available', 'available', null],
         ['disabled', 'available', 'disabled', 'Spam'],
         ['enabled', 'disabled', 'available', null],
       ] as const
@@ -75,7 +76,7 @@ eachDatabase((database) => {
       expect(events[1]!.data).toMatchObject({ applicationId: id, status: 'rejected', reason: 'No logo' })
       expect(
         changed.filter((each) => each.applicationId === id).map(({ from, to, reason }) => [from, to, reason]),
-      ).toEqual(steps.slice(1).map(([, from, to, reason]) => [from, to, reason]))
+      ).toEqual(steps.flatMap(([, from, to, reason]) => (from === null || from === to ? [] : [[from, to, reason]])))
     })
 
     it('tells every endpoint of the publisher once, in its own environment', async () => {
@@ -112,7 +113,8 @@ eachDatabase((database) => {
         const verbs = ['approve', 'reject', 'approve', 'reject', 'approve', 'reject']
         const answers = await Promise.all(verbs.map((verb) => review(id, verb)))
         expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409, 409, 409])
-        expect((await history(id)).body).toHaveLength(2)
+        const decisions = (await history(id)).body.filter((each: Entry) => /approved|rejected/.test(each.action))
+        expect(decisions).toHaveLength(1)
       }
     })
 
@@ -269,7 +271,8 @@ eachDatabase((database) => {
         const { body: client } = await world.call('GET', `/developers/applications/${id}`, world.publisher.token)
         expect(client.redirectUri).toBe(revised.redirectUris[0])
         const { body: entries } = await history(id)
-        expect(entries.slice(0, 2).map((each: Entry) => [each.action, each.from, each.to])).toEqual([
+        expect(entries.slice(0, 3).map((each: Entry) => [each.action, each.from, each.to])).toEqual([
+          ['released', state, state],
           ['approved', state, state],
           ['submitted', state, state],
         ])
@@ -372,8 +375,8 @@ eachDatabase((database) => {
     it('is paged, newest first, for publisher and operators', async () => {
       const id = await world.application('disabled')
       const { headers, body } = await history(id, world.operator, '?limit=1&offset=1')
-      expect(body.map((each: { action: string }) => each.action)).toEqual(['approved'])
-      expect(headers.get('pagination-total')).toBe('3')
+      expect(body.map((each: { action: string }) => each.action)).toEqual(['released'])
+      expect(headers.get('pagination-total')).toBe('4')
       const member = await world.colleague(world.publisher, 'member')
       expect((await history(id, member)).status).toBe(403)
     })

@@ -76,6 +76,16 @@ describe('the guides', () => {
     expect(ran.stdout).toContain('true')
   })
 
+  test('versions: every snippet runs', async () => {
+    const ran = await runProgram('versions', await programOf('docs/guides/versions.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toContain("in force: 1 released\n2 draft [ 'permissions', 'optionalPermissions' ]")
+    expect(ran.stdout).toContain('invoices:show (low): read single invoices')
+    expect(ran.stdout).toContain('{ total: 1, needApproval: 1, rollOutByThemselves: 0 }')
+    expect(ran.stdout).toContain("submitted [ 'GetCustomer' ]\nreleased true\n")
+    expect(ran.stdout).toContain("[ [ 2, 'yanked', false ], [ 1, 'released', true ] ]\ntrue true\n")
+  })
+
   test('operating: every command runs', async () => {
     const home = await makeHome()
     const commands = (await programOf('docs/guides/operating.md', 'sh'))

@@ -25,6 +25,9 @@ const bodies: Record<string, object> = {
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
   PatchApplication: { tagline: 'x' },
+  createVersion: { notes: 'x' },
+  updateVersion: { notes: 'x' },
+  yankVersion: { reason: 'x' },
   updateDeveloperApplication: { description: 'x' },
   PutApplicationInstanceConfiguration: { settings: {} },
 }
@@ -265,7 +268,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
 
   // One of everything in the demo world. The application is one that is not in the store: a stranger may see those that are.
   const demoFile = await publisher.postFile({ body: demoLogo() })
-  const hidden = await publisher.createDeveloperApplication({ body: { name: 'Hidden app' } })
+  const registered = await publisher.postApplication({ body: listing('Hidden app', demoFile.id) })
+  const hidden = await publisher.getDeveloperApplication({ params: { id: registered.id } })
+  await publisher.rotateClientSecret({ params: { id: hidden.id } })
+  const [hiddenSecret] = await publisher.listClientSecrets({ params: { id: hidden.id } })
   const applicationKey = await publisher.createApplicationApiKey({
     params: { id: hidden.id },
     body: { name: 'k', permissions: ['*'] },
@@ -299,7 +305,11 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/members', { id: user!.id }],
     ['/api-keys', { id: merchantKey.id }],
     ['/developers/webhooks', { id: endpoint.id }],
-    ['/developers/applications', { id: hidden.id, keyId: applicationKey.id, meterId: meter.id }],
+    // The version last: it is a digit, which must not be looked for inside the other ids.
+    [
+      '/developers/applications',
+      { id: hidden.id, keyId: applicationKey.id, meterId: meter.id, secretId: hiddenSecret!.id, version: '1' },
+    ],
     ['/applications', { id: hidden.id, organizationId: location }],
     ['/files', { id: demoFile.id }],
     ['/application-instances', { applicationId: hidden.id }],

@@ -8,6 +8,7 @@ export {
   revokeApplicationTokens,
   revokeInstallationFamilies,
   revokeInstallationTokens,
+  revokeTokensOfSecret,
 } from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'

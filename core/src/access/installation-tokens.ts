@@ -8,6 +8,7 @@ import {
   markInstallationFamiliesRevoked,
   markInstallationTokensRevoked,
   narrowTokensOf,
+  markTokensOfSecretRevoked,
 } from './store.ts'
 
 export interface NewInstallationToken {
@@ -66,5 +67,11 @@ export async function revokeInstallationFamilies(ctx: AccessContext, db: Db, ins
 /** Ends every token of an application, wherever it is installed, with the transaction that switches the application off. */
 export async function revokeApplicationTokens(ctx: AccessContext, db: Db, applicationId: string): Promise<void> {
   await markApplicationTokensRevoked(db, applicationId, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/** Ends every token that was obtained with a client secret, with the transaction that ends the secret at once. */
+export async function revokeTokensOfSecret(ctx: AccessContext, db: Db, secretId: string): Promise<void> {
+  await markTokensOfSecretRevoked(db, secretId, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }

@@ -217,6 +217,10 @@ export async function markApplicationTokenRevoked(db: Db, tokenHash: string, now
   await db('stoa_application_tokens').where({ token_hash: tokenHash, revoked_time: null }).update({ revoked_time: now })
 }
 
+export async function markTokensOfSecretRevoked(db: Db, secretId: string, now: string): Promise<void> {
+  await db('stoa_application_tokens').where({ secret_id: secretId, revoked_time: null }).update({ revoked_time: now })
+}
+
 /** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */
 export async function deleteEndedApplicationTokens(db: Db, before: string): Promise<void> {
   await db('stoa_application_tokens').where('expires_time', '<', before).delete()

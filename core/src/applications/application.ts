@@ -13,7 +13,7 @@ export type InstallsOn = (typeof installsOnChoices)[number]
 export const clientTypes = ['confidential', 'public', 'native'] as const
 export type ClientType = (typeof clientTypes)[number]
 
-/** The members that a reviewer vouches for: once approved they change only through a reviewed revision. */
+/** The members that a reviewer vouches for: once approved they change only through a version, which is reviewed. */
 export interface CoreMembers {
   /** What it cannot do without, as the author gave it: names or aliases of the permission catalogue. */
   permissions: string[]
@@ -65,10 +65,10 @@ export interface Application extends CoreMembers, CosmeticMembers {
   configuredBy: 'user' | 'application'
   /** `<applicationId>-<8 characters>`. */
   clientId: string
-  /** The number of the version in force; 0 before the first release. */
+  /** The number of the version in force, of which the core members here are a copy; 0 before the first release. */
   version: number
-  /** Core members that wait for review while the approved ones stay in force. */
-  revision: Revision | null
+  /** Since when a version waits for review while the one in force stays; null when none does. */
+  revisionSubmittedTime: string | null
   createdTime: string
   updatedTime: string
 }
@@ -79,11 +79,6 @@ export interface Application extends CoreMembers, CosmeticMembers {
  */
 export function isSwitchedOff({ status, clientStatus }: Pick<Application, 'status' | 'clientStatus'>): boolean {
   return status === 'disabled' || clientStatus === 'DISABLED'
-}
-
-export interface Revision {
-  changes: Partial<CoreMembers>
-  submittedTime: string
 }
 
 export type ApplicationChanges = Partial<CoreMembers & CosmeticMembers>
@@ -106,9 +101,29 @@ export const applicationActions = [
   'rejected',
   'disabled',
   'enabled',
+  'released',
+  'yanked',
+  'secret-rotated',
+  'secret-ended',
   'deleted',
 ] as const
 export type ApplicationAction = (typeof applicationActions)[number]
+
+/** A copy of the core members alone. */
+export function coreOf(application: CoreMembers): CoreMembers {
+  const { permissions, optionalPermissions, properties, configurationUrl } = application
+  const { redirectUris, installsOn, clientType, requiresPkce } = application
+  return {
+    permissions,
+    optionalPermissions,
+    properties,
+    configurationUrl,
+    redirectUris,
+    installsOn,
+    clientType,
+    requiresPkce,
+  }
+}
 
 /** Who took a step. */
 export interface Actor {
@@ -132,6 +147,10 @@ export interface ApplicationHistoryEntry {
   from: ApplicationStatus | null
   to: ApplicationStatus
   reason: string | null
+  /** Of which version; null for what concerns none. */
+  version: number | null
+  /** Of which client secret; null for what concerns none. */
+  secretId: string | null
   actor: Actor
   time: string
 }

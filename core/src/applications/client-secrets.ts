@@ -20,33 +20,28 @@ export async function addClientSecret(
   ctx: ApplicationsContext,
   db: Db,
   applicationId: string,
-): Promise<{ id: string; secret: string }> {
+): Promise<{ id: string; lastFour: string; secret: string }> {
   const secret = mintToken('cs')
   const id = newId('csk')
+  const lastFour = secret.slice(-4)
   await db(table).insert({
     id,
     application_id: applicationId,
     secret_hash: hashToken(secret),
-    last_four: secret.slice(-4),
+    last_four: lastFour,
     created_time: nowIso(ctx.clock),
     expires_time: null,
     last_used_time: null,
   })
-  return { id, secret }
+  return { id, lastFour, secret }
 }
 
-/** Lets the secrets there are work on for some seconds, or ends them at once with 0. Nothing lives longer than it did. */
-export async function endClientSecrets(
-  ctx: ApplicationsContext,
-  db: Db,
-  applicationId: string,
-  seconds: number,
-): Promise<void> {
-  const end = isoIn(ctx.clock, seconds)
+/** Lets a secret work until then, and never longer than it did. */
+export async function expireClientSecret(db: Db, id: string, expiresTime: string): Promise<void> {
   await db(table)
-    .where({ application_id: applicationId })
-    .where((open) => void open.whereNull('expires_time').orWhere('expires_time', '>', end))
-    .update({ expires_time: end })
+    .where({ id })
+    .where((open) => void open.whereNull('expires_time').orWhere('expires_time', '>', expiresTime))
+    .update({ expires_time: expiresTime })
 }
 
 /** The live secret of the application that this text is, or null. Notes when it was last used, to the minute. */

@@ -8,12 +8,12 @@ import {
 } from '../access/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation, linkTo } from '../http/index.ts'
 import { Id, Type } from '../kernel/index.ts'
-import { createApplicationKey, deleteApplication, rotateClientSecret } from './client.ts'
+import { createApplicationKey, deleteApplication } from './client.ts'
 import type { ApplicationsContext } from './context.ts'
 import {
+  CreatedDeveloperApplication,
   CreateDeveloperApplicationBody,
   DeveloperApplicationShape,
-  DeveloperApplicationWithSecret,
   UpdateDeveloperApplicationBody,
 } from './developer-schemas.ts'
 import { editApplication } from './edit-application.ts'
@@ -21,6 +21,7 @@ import { ownedApplication } from './find-application.ts'
 import * as may from './permissions.ts'
 import { registerApplication } from './register-application.ts'
 import { ById } from './schemas.ts'
+import { secretOperations } from './secret-operations.ts'
 import { listOwnApplications } from './store.ts'
 import { developerApplicationShape } from './wire.ts'
 
@@ -37,15 +38,15 @@ export function developerOperations(ctx: ApplicationsContext): Operation[] {
       path,
       summary: 'Create an application with client id and client secret',
       description:
-        'The listing begins as a draft: complete it with PATCH /applications/{id} and submit it with POST /applications/{id}/submit. The secret is in this answer only.',
+        'The listing begins as a draft: complete it with PATCH /applications/{id} and submit it with POST /applications/{id}/submit. The secret is in this answer only; public and native clients have none.',
       permission: may.createApplication,
       body: CreateDeveloperApplicationBody,
-      responses: { 201: DeveloperApplicationWithSecret },
-      errors: ['name_taken', 'validation_failed', 'invalid_url'],
+      responses: { 201: CreatedDeveloperApplication },
+      errors: ['name_taken', 'validation_failed', 'unknown_permission', 'invalid_url'],
       handler: async ({ caller, db, body }) => {
         const registration = { input: body, status: 'draft', withSecret: true } as const
         const { application, clientSecret } = await registerApplication(ctx, db, caller, registration)
-        const answer = { ...developerApplicationShape(application), clientSecret: clientSecret! }
+        const answer = { ...developerApplicationShape(application), clientSecret }
         return reply(201, answer, { Location: linkTo(ctx, caller, `${path}/${application.id}`) })
       },
     }),
@@ -84,12 +85,12 @@ export function developerOperations(ctx: ApplicationsContext): Operation[] {
       path: `${path}/:id`,
       summary: 'Change an application',
       description:
-        'redirectUri is reviewed: it changes here in a draft and after a rejection; of an approved application it is submitted with POST /applications/{id}/submit. `status: DISABLED` is the off switch: the tokens of all installations end at once, and none are given until it is ACTIVE again.',
+        'What is reviewed (permissions, optionalPermissions, installsOn, redirectUris, clientType, requiresPkce) changes here in a draft and after a rejection; of an approved application it is submitted as a version. `status: DISABLED` is the off switch: the tokens of all installations end at once, and none are given until it is ACTIVE again.',
       permission: may.updateApplicationPermission,
       params: ById,
       body: UpdateDeveloperApplicationBody,
       responses: { 200: DeveloperApplicationShape },
-      errors: ['not_found', 'name_taken', 'wrong_state', 'validation_failed', 'invalid_url'],
+      errors: ['not_found', 'name_taken', 'wrong_state', 'validation_failed', 'unknown_permission', 'invalid_url'],
       handler: async ({ caller, db, params, body: { status, ...body } }) => {
         const input = { ...body, ...(status && { clientStatus: status }) }
         return developerApplicationShape(await editApplication(ctx, db, caller, params.id, input))
@@ -110,22 +111,7 @@ export function developerOperations(ctx: ApplicationsContext): Operation[] {
         return undefined
       },
     }),
-    defineOperation({
-      ...common,
-      id: 'rotateClientSecret',
-      method: 'POST',
-      path: `${path}/:id/rotate-secret`,
-      summary: 'Replace the client secret',
-      description: 'The new secret is in this answer only; the old one is dead at once.',
-      permission: may.rotateSecret,
-      params: ById,
-      responses: { 200: DeveloperApplicationWithSecret },
-      errors: ['not_found'],
-      handler: async ({ caller, db, params }) => {
-        const { application, clientSecret } = await rotateClientSecret(ctx, db, caller, params.id)
-        return { ...developerApplicationShape(application), clientSecret }
-      },
-    }),
+    ...secretOperations(ctx),
     ...keyOperations(ctx),
   ]
 }

@@ -12,6 +12,8 @@ export async function insertHistoryEntry(db: Db, applicationId: string, entry: A
     from_status: entry.from,
     to_status: entry.to,
     reason: entry.reason,
+    version: entry.version,
+    secret_id: entry.secretId,
     actor_kind: entry.actor.kind,
     actor_id: entry.actor.id,
     actor_organization_id: entry.actor.organizationId,
@@ -34,6 +36,8 @@ function toEntry(row: Row): ApplicationHistoryEntry {
     from: maybeText(row['from_status']) as ApplicationStatus | null,
     to: text(row['to_status']) as ApplicationStatus,
     reason: maybeText(row['reason']),
+    version: row['version'] === null ? null : integer(row['version']),
+    secretId: maybeText(row['secret_id']),
     actor: {
       kind: text(row['actor_kind']) as CallerKind,
       id: text(row['actor_id']),

@@ -1,19 +1,14 @@
 export { applicationStatuses, isSwitchedOff, type Application, type ApplicationStatus } from './application.ts'
 export { askedPermissions } from './asked-permissions.ts'
-export { rotateClientSecret } from './client.ts'
 export { findClientSecret } from './client-secrets.ts'
 export type { ApplicationsContext, Price } from './context.ts'
 export { createDatabaseFiles } from './file-store.ts'
 export { ownedApplication } from './find-application.ts'
 export { listHistory as listApplicationHistory } from './history-store.ts'
 export { applicationsOperations } from './operations.ts'
-export {
-  approveApplication,
-  disableApplication,
-  enableApplication,
-  rejectApplication,
-  submitApplication,
-} from './review-application.ts'
+export { releaseVersion } from './release-version.ts'
+export { approveApplication, disableApplication, enableApplication, rejectApplication } from './review-application.ts'
+export { rotateClientSecret } from './rotate-secret.ts'
 export {
   applyUpdate,
   createSettingsCompiler,
@@ -31,4 +26,5 @@ export {
   ownsApplication,
   shareApplication,
 } from './store.ts'
+export { submitApplication } from './submit-application.ts'
 export { applicationShape } from './wire.ts'

@@ -38,11 +38,24 @@ export const showHistory = permission('applications:history', 'see how an applic
   roles: [...authors, 'operator'],
   ownKeys: true,
 })
-export const rotateSecret = permission('applications:rotate-secret', 'replace the client secret of an application', {
+export const releaseVersions = permission('applications:release', 'release and yank versions of applications', {
   roles: authors,
   risk: 'high',
   ownKeys: true,
 })
+export const listSecrets = permission('applications:secrets', 'see which client secrets an application has', {
+  roles: authors,
+  ownKeys: true,
+})
+export const rotateSecret = permission(
+  'applications:rotate-secret',
+  'replace and end client secrets of an application',
+  {
+    roles: authors,
+    risk: 'high',
+    ownKeys: true,
+  },
+)
 export const listKeys = permission('application-keys:index', 'see which API keys an application has', {
   roles: authors,
   ownKeys: true,

@@ -4,16 +4,17 @@ import type { Caller } from '../http/index.ts'
 import { newId, nowIso, StoaError } from '../kernel/index.ts'
 import type { Application } from './application.ts'
 import { addClientSecret } from './client-secrets.ts'
-import { checkChanges, normaliseInput, type ApplicationInput } from './check-application.ts'
+import { checkChanges, coreDefaults, normaliseInput, type ApplicationInput } from './check-application.ts'
 import type { ApplicationsContext } from './context.ts'
 import { recordStep } from './record-step.ts'
 import { findApplication, insertApplication, isNameTaken } from './store.ts'
+import { takeSnapshot } from './take-snapshot.ts'
 
 export interface Registration {
   input: ApplicationInput & { name: string }
   /** Rebilly's store registers and submits in one step; Baloom's author surface begins with a draft. */
   status: 'draft' | 'pending-approval'
-  /** Whether the client gets its secret now; without one it gets it when it first rotates. */
+  /** Whether a confidential client gets its secret now; without one it gets it when it first rotates. Others never have one. */
   withSecret: boolean
 }
 
@@ -32,7 +33,7 @@ export async function registerApplication(
     throw new StoaError('caller_not_allowed', { message: 'An application’s own API key cannot register applications.' })
   }
   const given = normaliseInput(input)
-  await checkChanges(ctx, db, caller, given)
+  await checkChanges(ctx, db, caller, given, coreDefaults)
   const name = given.name ?? ''
   await assertNameFree(db, caller.organizationId, name, null)
 
@@ -49,14 +50,7 @@ export async function registerApplication(
       logoId: null,
       authorLogoId: null,
       website: null,
-      permissions: [],
-      optionalPermissions: [],
-      properties: null,
-      configurationUrl: null,
-      redirectUris: [],
-      installsOn: 'any',
-      clientType: 'confidential',
-      requiresPkce: true,
+      ...coreDefaults,
       requiresDpop: false,
       jwks: null,
       version: 0,
@@ -71,9 +65,15 @@ export async function registerApplication(
     }),
   )
   const application = (await findApplication(db, id))!
-  const clientSecret = withSecret ? (await addClientSecret(ctx, db, id)).secret : null
-  const action = status === 'draft' ? 'created' : 'submitted'
-  await recordStep(ctx, db, caller, application, { action, from: null, reason: null })
+  const hasSecret = withSecret && application.clientType === 'confidential'
+  const clientSecret = hasSecret ? (await addClientSecret(ctx, db, id)).secret : null
+  if (status === 'draft') {
+    await recordStep(ctx, db, caller, application, { action: 'created', from: null, reason: null })
+  } else {
+    const version = await takeSnapshot(ctx, db, caller, application, { submittedTime: createdTime })
+    const step = { action: 'submitted', from: null, reason: null, version: version.number } as const
+    await recordStep(ctx, db, caller, application, step)
+  }
   afterCommit(db, () => {
     ctx.lifecycle.emit('application.created', { applicationId: id, publisherId: application.publisherId })
   })

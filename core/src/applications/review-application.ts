@@ -1,54 +1,18 @@
 import { revokeApplicationTokens } from '../access/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
-import { StoaError } from '../kernel/index.ts'
-import type { Application, ApplicationAction, ApplicationChanges, ApplicationStatus, Revision } from './application.ts'
-import { checkChanges, checkText, normaliseInput, type ApplicationInput } from './check-application.ts'
+import { nowIso, StoaError } from '../kernel/index.ts'
+import type { Application, ApplicationAction, ApplicationStatus } from './application.ts'
+import { checkText } from './check-application.ts'
 import type { ApplicationsContext } from './context.ts'
-import { changesOf, coreChangesOf, editApplication, nextTime, overtaken } from './edit-application.ts'
-import { managedApplication, ownedApplication } from './find-application.ts'
+import { nextTime } from './edit-application.ts'
+import { managedApplication } from './find-application.ts'
 import { recordStep } from './record-step.ts'
+import { releaseApproved } from './release-version.ts'
 import { findApplication, lockApplication, updateApplication } from './store.ts'
-
-/**
- * Submits for review. A draft or a rejected listing, with the core members of `input` as a last edit, becomes
- * `pending-approval`. Of an approved listing (available, disabled) the core members of `input` become its revision, which
- * waits for review while the listing stays as it is; there is one revision at a time, and it is frozen like a pending listing.
- */
-export async function submitApplication(
-  ctx: ApplicationsContext,
-  db: Db,
-  caller: Caller,
-  id: string,
-  input: ApplicationInput,
-): Promise<Application> {
-  const application = await ownedApplication(db, caller, id)
-  switch (application.status) {
-    case 'pending-approval':
-      throw wrongState(application, 'and waits for review already')
-    case 'draft':
-    case 'rejected': {
-      const edited = await editApplication(ctx, db, caller, id, input)
-      assertComplete(edited)
-      return takeStep(ctx, db, caller, edited, { action: 'submitted', to: 'pending-approval', reason: null })
-    }
-    case 'available':
-    case 'disabled': {
-      if (application.revision) throw wrongState(application, 'and has a revision that waits for review already')
-      const changes = coreChangesOf(changesOf(application, normaliseInput(input)))
-      if (Object.keys(changes).length === 0)
-        throw wrongState(application, 'and the request changes nothing that is reviewed')
-      await checkChanges(ctx, db, caller, changes)
-      const revision = { changes, submittedTime: nextTime(ctx, application) }
-      return takeStep(ctx, db, caller, application, {
-        action: 'submitted',
-        to: application.status,
-        reason: null,
-        revision,
-      })
-    }
-  }
-}
+import type { Version } from './version.ts'
+import { findNewest, moveVersion } from './version-store.ts'
+import { overtaken, wrongState } from './wrong-state.ts'
 
 /** What a reviewer decides, and which version of the application they looked at. */
 export interface Decision<Reason extends string | undefined = string | undefined> {
@@ -58,7 +22,8 @@ export interface Decision<Reason extends string | undefined = string | undefined
 }
 
 /**
- * Approves what waits: a listing, or the revision of an approved one, whose members then take effect. For reviewers.
+ * Approves the version that waits. The first one is released at once, and its listing available; a later one of an approved
+ * listing is released at once unless its author wants to do that. For reviewers.
  * Throws `wrong_state` when nothing waits, or when it changed since the version that the decision names.
  */
 export async function approveApplication(
@@ -68,18 +33,18 @@ export async function approveApplication(
   id: string,
   { reason, updatedTime }: Decision,
 ): Promise<Application> {
-  const application = await waitingApplication(ctx, db, caller, id, updatedTime)
-  const step = { action: 'approved', reason: reasonOf(reason) } as const
-  if (application.status === 'pending-approval')
-    return takeStep(ctx, db, caller, application, { ...step, to: 'available' })
-  if (!application.revision) throw nothingWaits(application)
-  const { changes } = application.revision
-  return takeStep(ctx, db, caller, application, { ...step, to: application.status, changes, revision: null })
+  const { application, version } = await waiting(ctx, db, caller, id, updatedTime)
+  const to = application.status === 'pending-approval' ? 'available' : application.status
+  const step = { action: 'approved', to, reason: reasonOf(reason) } as const
+  const approved = await decide(ctx, db, caller, application, version, 'approved', step)
+  if (version.releaseMode === 'manual') return approved
+  await releaseApproved(ctx, db, caller, approved, version)
+  return (await findApplication(db, id))!
 }
 
 /**
- * Refuses what waits: a listing becomes `rejected`, a revision is dropped and the approved listing stays. For reviewers.
- * Throws as approveApplication.
+ * Refuses the version that waits; with the first one the listing becomes `rejected`, of a later one it stays as it is. For
+ * reviewers. Throws as approveApplication.
  */
 export async function rejectApplication(
   ctx: ApplicationsContext,
@@ -88,12 +53,10 @@ export async function rejectApplication(
   id: string,
   { reason, updatedTime }: Decision<string>,
 ): Promise<Application> {
-  const application = await waitingApplication(ctx, db, caller, id, updatedTime)
-  const step = { action: 'rejected', reason: reasonOf(reason) } as const
-  if (application.status === 'pending-approval')
-    return takeStep(ctx, db, caller, application, { ...step, to: 'rejected' })
-  if (!application.revision) throw nothingWaits(application)
-  return takeStep(ctx, db, caller, application, { ...step, to: application.status, revision: null })
+  const { application, version } = await waiting(ctx, db, caller, id, updatedTime)
+  const to = application.status === 'pending-approval' ? 'rejected' : application.status
+  const step = { action: 'rejected', to, reason: reasonOf(reason) } as const
+  return decide(ctx, db, caller, application, version, 'rejected', step)
 }
 
 /** Takes an available application out of the store, and ends the tokens of all installations. For reviewers. */
@@ -122,38 +85,50 @@ export async function enableApplication(
   return takeStep(ctx, db, caller, application, { action: 'enabled', to: 'available', reason: reasonOf(reason) })
 }
 
-/** The application to decide on, locked, so that it stays what the decision was made about. */
-async function waitingApplication(
+/** The application to decide on with the version that waits, locked, so that both stay what the decision was made about. */
+async function waiting(
   ctx: ApplicationsContext,
   db: Db,
   caller: Caller,
   id: string,
   updatedTime: string | undefined,
-): Promise<Application> {
+): Promise<{ application: Application; version: Version }> {
   await lockApplication(db, id, ctx.dialect.rowLocks)
   const application = await managedApplication(db, caller, id)
-  if (updatedTime === undefined) return application
-  const isWaiting = application.status === 'pending-approval'
-  if (!isWaiting && !application.revision) throw nothingWaits(application)
-  // A revision is frozen while it waits, so a cosmetic change of its listing is no change of what is decided about.
-  const versions = [application.updatedTime, ...(isWaiting ? [] : [application.revision!.submittedTime])]
-  if (versions.some((version) => Date.parse(version) === Date.parse(updatedTime))) return application
+  const version = await findNewest(db, id, ['submitted'])
+  if (!version) throw wrongState(application, 'and nothing waits for review')
+  // A version is frozen while it waits, so a cosmetic change of its listing is no change of what is decided about; the first
+  // one is judged together with the words of its listing.
+  const { revisionSubmittedTime } = application
+  const judged = [application.updatedTime, ...(revisionSubmittedTime === null ? [] : [revisionSubmittedTime])]
+  const isCurrent = updatedTime === undefined || judged.some((time) => Date.parse(time) === Date.parse(updatedTime))
+  if (isCurrent) return { application, version }
   throw new StoaError('wrong_state', {
     message: 'The application has changed since you looked; read it again.',
     details: { state: application.status, updatedTime: application.updatedTime },
   })
 }
 
-function nothingWaits(application: Application): StoaError {
-  return wrongState(application, 'and nothing waits for review')
+async function decide(
+  ctx: ApplicationsContext,
+  db: Db,
+  caller: Caller,
+  application: Application,
+  version: Version,
+  status: 'approved' | 'rejected',
+  step: Step,
+): Promise<Application> {
+  const decision = { status, decidedTime: nowIso(ctx.clock), ...(status === 'rejected' && { reason: step.reason }) }
+  if (!(await moveVersion(db, version, 'submitted', decision))) throw await overtaken(db, application.id)
+  return takeStep(ctx, db, caller, application, { ...step, version: version.number, revisionSubmittedTime: null })
 }
 
 interface Step {
   action: ApplicationAction
   to: ApplicationStatus
   reason: string | null
-  changes?: ApplicationChanges
-  revision?: Revision | null
+  version?: number | null
+  revisionSubmittedTime?: null
 }
 
 /** One compare-and-swap against the application that was judged, with history and event in the same transaction. */
@@ -162,33 +137,17 @@ async function takeStep(
   db: Db,
   caller: Caller,
   judged: Application,
-  { action, to, reason, changes = {}, revision }: Step,
+  { action, to, reason, version = null, revisionSubmittedTime }: Step,
 ): Promise<Application> {
   const statusReason =
     to === judged.status ? judged.statusReason : to === 'rejected' || to === 'disabled' ? reason : null
-  const updatedTime = revision?.submittedTime ?? nextTime(ctx, judged)
-  const set = { updatedTime, status: to, statusReason, ...(revision !== undefined && { revision }) }
-  if (!(await updateApplication(db, judged, changes, set))) throw await overtaken(db, judged.id)
+  const set = { updatedTime: nextTime(ctx, judged), status: to, statusReason }
+  const revision = revisionSubmittedTime === undefined ? {} : { revisionSubmittedTime }
+  if (!(await updateApplication(db, judged, {}, { ...set, ...revision }))) throw await overtaken(db, judged.id)
   if (to === 'disabled' && judged.status !== 'disabled') await revokeApplicationTokens(ctx, db, judged.id)
   const application = (await findApplication(db, judged.id))!
-  await recordStep(ctx, db, caller, application, { action, from: judged.status, reason })
+  await recordStep(ctx, db, caller, application, { action, from: judged.status, reason, version })
   return application
-}
-
-const neededForReview = ['logoId', 'authorName', 'tagline', 'description'] as const
-
-function assertComplete(application: Application): void {
-  const missing = neededForReview.filter((member) => application[member] === null)
-  if (missing.length === 0) return
-  throw new StoaError('validation_failed', {
-    message: `Before review the listing needs ${missing.join(', ')}; set them with PATCH /applications/${application.id}.`,
-    invalidFields: missing.map((field) => ({ field, message: 'is required before review' })),
-  })
-}
-
-function wrongState(application: Application, why: string): StoaError {
-  const message = `The application is ${application.status} ${why}.`
-  return new StoaError('wrong_state', { message, details: { state: application.status } })
 }
 
 function reasonOf(reason: string | undefined): string | null {

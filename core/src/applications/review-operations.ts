@@ -38,7 +38,7 @@ export function reviewOperations(ctx: ApplicationsContext): Operation[] {
       id: 'ApproveApplication',
       path: '/applications/:id/approve',
       summary: 'Approve an application that waits for review',
-      description: `It becomes available; the waiting revision of an approved application takes effect. ${versionNote}`,
+      description: `It becomes available. The waiting version of an approved application is released, unless its author wants to release it. ${versionNote}`,
       body: ApproveBody,
       bodyKind: 'optional',
       handler: ({ caller, db, params, body }) => {
@@ -52,7 +52,7 @@ export function reviewOperations(ctx: ApplicationsContext): Operation[] {
       id: 'RejectApplication',
       path: '/applications/:id/reject',
       summary: 'Reject an application that waits for review',
-      description: `Its publisher reads the reason, changes it and submits it again. A waiting revision is dropped. ${versionNote}`,
+      description: `Its publisher reads the reason, changes it and submits it again. Of an approved application only the waiting version is rejected. ${versionNote}`,
       body: RejectBody,
       handler: ({ caller, db, params, body }) => show(db, caller, rejectApplication(ctx, db, caller, params.id, body)),
     }),

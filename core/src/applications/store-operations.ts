@@ -7,7 +7,6 @@ import { browseApplications, expandable, managedApplication, visibleApplication 
 import { listHistory } from './history-store.ts'
 import * as may from './permissions.ts'
 import { registerApplication } from './register-application.ts'
-import { submitApplication } from './review-application.ts'
 import { reviewOperations } from './review-operations.ts'
 import {
   ApplicationCollectionQuery,
@@ -17,9 +16,10 @@ import {
   HistoryShape,
   PatchApplicationBody,
   PostApplicationBody,
-  SubmitBody,
+  VersionBody,
   writable,
 } from './schemas.ts'
+import { submitApplication } from './submit-application.ts'
 import { applicationFor, historyEntryFor } from './wire.ts'
 
 const common = { surface: 'store', tag: 'Applications', scope: 'organization' } as const
@@ -84,7 +84,7 @@ export function storeOperations(ctx: ApplicationsContext): Operation[] {
       path: '/applications/:id',
       summary: 'Change an application',
       description:
-        'Reviewed members (permissions, properties, configurationUrl) change here in a draft and after a rejection only. While the application waits for review they are frozen; of an approved one they are submitted as a revision with POST /applications/{id}/submit.',
+        'Reviewed members (permissions, optionalPermissions, properties, configurationUrl, redirectUris, installsOn, clientType, requiresPkce) change here in a draft and after a rejection only. While the application waits for review they are frozen; of an approved one they are submitted as a version with POST /applications/{id}/submit.',
       permission: may.updateApplicationPermission,
       params: ById,
       body: PatchApplicationBody,
@@ -108,10 +108,10 @@ export function storeOperations(ctx: ApplicationsContext): Operation[] {
       path: '/applications/:id/submit',
       summary: 'Submit a draft, or a change of reviewed members, for review',
       description:
-        'A draft or rejected application becomes pending-approval. For an approved one, send the reviewed members that shall change: they wait as its `revision`, and the application stays in the store as it is.',
+        'A draft or rejected application becomes pending-approval. For an approved one, send the reviewed members that shall change: they wait as its next version, shown as `revision`, and the application stays in the store as it is. With `release: manual` the approved version waits for POST /developers/applications/{id}/versions/{version}/release.',
       permission: may.submitApplicationPermission,
       params: ById,
-      body: SubmitBody,
+      body: VersionBody,
       bodyKind: 'optional',
       responses: { 200: ApplicationShape },
       errors: [

@@ -22,13 +22,15 @@ import type {
   ApplicationStatus,
   ClientStatus,
   ClientType,
-  CoreMembers,
   InstallsOn,
 } from './application.ts'
 
 const table = 'stoa_applications'
 
-export type NewApplicationRow = Omit<Application, 'configuredBy' | 'revision' | 'statusReason' | 'updatedTime'>
+export type NewApplicationRow = Omit<
+  Application,
+  'configuredBy' | 'revisionSubmittedTime' | 'statusReason' | 'updatedTime'
+>
 
 export async function insertApplication(db: Db, application: NewApplicationRow): Promise<void> {
   const { id, publisherId, createdBy, status, clientId, version, createdTime } = application
@@ -88,7 +90,8 @@ export async function isNameTaken(
 
 /**
  * Writes changes if the application is still in the state that was judged; false when somebody was faster.
- * `status` in `set` is a transition; the revision takes part in the comparison because it is a state of its own.
+ * `status` in `set` is a transition. That a version waits for review takes part in the comparison, because it decides what a
+ * reviewer's word is about; so does the version in force, because it is what changes are told from.
  */
 export async function updateApplication(
   db: Db,
@@ -98,21 +101,25 @@ export async function updateApplication(
     updatedTime: string
     status?: ApplicationStatus
     statusReason?: string | null
-    revision?: Application['revision']
+    revisionSubmittedTime?: string | null
+    version?: number
   },
 ): Promise<boolean> {
   const updated = await db(table)
-    .where({ id: judged.id, status: judged.status, revision: judged.revision && toJson(judged.revision.changes) })
+    .where({
+      id: judged.id,
+      status: judged.status,
+      revision_submitted_time: judged.revisionSubmittedTime,
+      version: judged.version,
+    })
     .whereNull('deleted_time')
     .update({
       ...toColumns(changes),
       ...(hasSearchedMember(changes) && { search_text: searchText({ ...judged, ...changes }) }),
       ...(set.status && { status: set.status }),
       ...(set.statusReason !== undefined && { status_reason: set.statusReason }),
-      ...(set.revision !== undefined && {
-        revision: set.revision && toJson(set.revision.changes),
-        revision_submitted_time: set.revision && set.revision.submittedTime,
-      }),
+      ...(set.revisionSubmittedTime !== undefined && { revision_submitted_time: set.revisionSubmittedTime }),
+      ...(set.version !== undefined && { version: set.version }),
       updated_time: set.updatedTime,
     })
   return updated > 0
@@ -223,7 +230,6 @@ function toColumns(changes: ApplicationChanges): Row {
 
 function toApplication(row: Row): Application {
   const configurationUrl = maybeText(row['configuration_url'])
-  const changes = maybeJson<Partial<CoreMembers>>(row['revision'])
   return {
     id: text(row['id']),
     publisherId: text(row['publisher_id']),
@@ -253,7 +259,7 @@ function toApplication(row: Row): Application {
     rateLimit: row['rate_limit'] === null ? null : integer(row['rate_limit']),
     clientId: text(row['client_id']),
     clientStatus: text(row['client_status']) as ClientStatus,
-    revision: changes && { changes, submittedTime: maybeIso(row['revision_submitted_time'])! },
+    revisionSubmittedTime: maybeIso(row['revision_submitted_time']),
     createdTime: iso(row['created_time']),
     updatedTime: iso(row['updated_time']),
   }

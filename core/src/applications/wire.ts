@@ -2,8 +2,11 @@ import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import type { Application, ApplicationHistoryEntry, SomeOperator } from './application.ts'
 import type { ApplicationsContext } from './context.ts'
+import { changesAgainst } from './core-changes.ts'
 import type { DeveloperApplicationWire } from './developer-schemas.ts'
 import type { ApplicationWire } from './schemas.ts'
+import type { Version } from './version.ts'
+import { findSubmitted } from './version-store.ts'
 
 type LinkContext = { config: { baseUrl: string } }
 
@@ -25,6 +28,8 @@ export function applicationShape({ config }: LinkContext, application: Applicati
     status: application.status,
     ...(statusReason !== null && { statusReason }),
     permissions: application.permissions,
+    optionalPermissions: application.optionalPermissions,
+    installsOn: application.installsOn,
     configurationUrl: application.configurationUrl,
     configuredBy: application.configuredBy,
     ...(properties !== null && { properties: properties as Record<string, unknown> }),
@@ -53,7 +58,10 @@ export function isReviewer(caller: Caller): boolean {
   return caller.permissions.has('applications:review')
 }
 
-/** Applications as this caller sees them: a waiting revision for its publisher and reviewers, and what was to be expanded. */
+/**
+ * Applications as this caller sees them: its client and the version that waits for review for publisher and reviewers, and what
+ * was to be expanded.
+ */
 export async function applicationsFor(
   ctx: ApplicationsContext,
   db: Db,
@@ -63,15 +71,34 @@ export async function applicationsFor(
 ): Promise<ApplicationWire[]> {
   const ids = applications.map(({ id }) => id)
   const instances = expand.has('applicationInstance') ? await ctx.instancesOf(db, caller, ids) : null
+  const managed = applications.filter((each) => isOwner(caller, each) || isReviewer(caller))
+  const reviewed = managed.filter(({ revisionSubmittedTime }) => revisionSubmittedTime !== null)
+  const submitted = await findSubmitted(
+    db,
+    reviewed.map(({ id }) => id),
+  )
   return applications.map((application) => {
     const instance = instances?.get(application.id) as Record<string, unknown> | undefined
-    const seesRevision = application.revision !== null && (isOwner(caller, application) || isReviewer(caller))
+    const { redirectUris, clientType, requiresPkce } = application
+    const version = submitted.get(application.id)
     return {
       ...applicationShape(ctx, application),
-      ...(seesRevision && { revision: application.revision! }),
+      ...(managed.includes(application) && { redirectUris, clientType, requiresPkce }),
+      ...(version && { revision: revisionOf(application, version) }),
       ...(instances && { _embedded: instance ? { applicationInstance: instance } : {} }),
     }
   })
+}
+
+function revisionOf(application: Application, version: Version): NonNullable<ApplicationWire['revision']> {
+  const { number, content, submittedTime, releaseMode, notes } = version
+  return {
+    version: number,
+    changes: changesAgainst(application, content) as Record<string, unknown>,
+    submittedTime: submittedTime!,
+    release: releaseMode,
+    notes,
+  }
 }
 
 export async function applicationFor(
@@ -103,10 +130,19 @@ export function developerApplicationShape(application: Application): DeveloperAp
     name: application.name,
     description: application.description,
     website: application.website,
+    permissions: application.permissions,
+    optionalPermissions: application.optionalPermissions,
+    installsOn: application.installsOn,
     redirectUri: application.redirectUris[0] ?? null,
+    redirectUris: application.redirectUris,
     status: application.clientStatus,
     listingStatus: application.status,
+    version: application.version === 0 ? null : application.version,
     clientId: application.clientId,
+    clientType: application.clientType,
+    requiresPkce: application.requiresPkce,
+    requiresDpop: application.requiresDpop,
+    jwks: application.jwks as DeveloperApplicationWire['jwks'],
     rateLimit: application.rateLimit,
     acknowledges: application.acknowledges,
     createdAt: application.createdTime,

@@ -9,6 +9,7 @@ const ApplicationData = Type.Object({
   name: Type.String(),
   status: Type.String({ description: 'Status of the listing now.' }),
   reason: Nullable(Type.String()),
+  version: Nullable(Type.Integer(), { description: 'Of which version; null when it concerns the listing alone.' }),
   ofRevision: Type.Boolean({
     description: 'Whether it concerns a change of a listing that stays in the store meanwhile.',
   }),
@@ -25,6 +26,32 @@ const AccessData = Type.Object({
   permissions: Type.Array(Type.String(), { description: 'What is granted now, as far as you ask for it.' }),
   pending: Type.Array(Type.String(), { description: 'What you require and is not granted.' }),
 })
+
+const permissionNames = (description: string) => Type.Array(Type.String(), { description })
+const difference = {
+  addedPermissions: permissionNames('Canonical names that are required now and were not before.'),
+  removedPermissions: permissionNames('Canonical names that are not required any more.'),
+}
+const ReleasedData = Type.Object({
+  applicationId: Id(),
+  version: Type.Integer({ description: 'In force now.' }),
+  previousVersion: Nullable(Type.Integer(), { description: 'In force before; null at the first release.' }),
+  ...difference,
+})
+const YankedData = Type.Object({
+  applicationId: Id(),
+  version: Type.Integer({ description: 'The one that was taken back.' }),
+  versionInForce: Type.Integer({ description: 'Now.' }),
+  reason: Type.String(),
+  ...difference,
+})
+const SecretData = (expires: string) =>
+  Type.Object({
+    applicationId: Id(),
+    secretId: Id(),
+    lastFour: Type.String(),
+    expiresTime: Nullable(Time(), { description: expires }),
+  })
 
 const Decimal = () => Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'Decimal text.' })
 const ChargeData = Type.Object({
@@ -88,6 +115,25 @@ export const eventCatalogue = {
   'application.enabled': {
     sentence: 'The platform put your application back into the store.',
     payload: own('application.enabled', ApplicationData),
+  },
+  'application.released': {
+    sentence: 'A version of your application is in force now.',
+    payload: own('application.released', ReleasedData),
+  },
+  'application.yanked': {
+    sentence: 'A version of your application was taken back; an older one is in force if it was the one in force.',
+    payload: own('application.yanked', YankedData),
+  },
+  'application.secret-rotated': {
+    sentence: 'Your application has a new client secret; the one before may work on for a while.',
+    payload: own(
+      'application.secret-rotated',
+      SecretData('Until when the secret before works on; null when there was none, or when it ended at once.'),
+    ),
+  },
+  'application.secret-ended': {
+    sentence: 'A client secret of your application was ended at once, and with it the tokens obtained with it.',
+    payload: own('application.secret-ended', SecretData('When it ended.')),
   },
   'charge.created': {
     sentence: 'Your application charged a wallet.',

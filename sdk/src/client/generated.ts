@@ -423,7 +423,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded">
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
         format?: "standard" | "highlevel"
@@ -485,7 +485,7 @@ export interface Operations {
         /** Where the events are sent, by POST. */
         url?: string
         /** Event types; `*` stands for all, those of later versions too. */
-        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded">
+        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded">
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
         format?: "standard" | "highlevel"
@@ -538,7 +538,7 @@ export interface Operations {
         /** Items to skip. */
         offset?: number
         status?: "pending" | "held" | "delivered" | "failed"
-        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "charge.created" | "charge.refunded"
+        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded"
         /** A deliveryId: only what is older, to page past the largest offset. */
         before?: string
       }
@@ -627,16 +627,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions?: Array<string>
+      optionalPermissions?: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn?: "any" | "organization" | "location"
       configurationUrl?: (string | null)
       configuredBy?: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges?: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime?: string
       updatedTime?: string
@@ -670,12 +682,21 @@ export interface Operations {
         tagline: string
         /** Markdown or plain text. */
         description: string
-        /** What it asks for: names or aliases of the permission catalogue (GET /permissions). */
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
         permissions: Array<string>
         authorLogoId?: (string | null)
         configurationUrl?: (string | null)
         /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
         properties?: Record<string, unknown> | Array<unknown> | null
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
+        redirectUris?: Array<string>
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
         /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
         acknowledges?: boolean
       }
@@ -693,16 +714,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -739,16 +772,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -785,12 +830,21 @@ export interface Operations {
         tagline?: string
         /** Markdown or plain text. */
         description?: string
-        /** What it asks for: names or aliases of the permission catalogue (GET /permissions). */
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
         permissions?: Array<string>
         authorLogoId?: (string | null)
         configurationUrl?: (string | null)
         /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
         properties?: Record<string, unknown> | Array<unknown> | null
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
+        redirectUris?: Array<string>
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
         /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
         acknowledges?: boolean
       }
@@ -808,16 +862,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -837,13 +903,24 @@ export interface Operations {
         id: string
       }
       body?: {
-        /** What it asks for: names or aliases of the permission catalogue (GET /permissions). */
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
         permissions?: Array<string>
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
         /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
         properties?: Record<string, unknown> | Array<unknown> | null
         configurationUrl?: (string | null)
         redirectUri?: (string | null)
         redirectUris?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release?: "automatic" | "manual"
+        notes?: (string | null)
       }
     }
     result: {
@@ -859,16 +936,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -896,10 +985,12 @@ export interface Operations {
     }
     result: Array<{
       id: string
-      action: "created" | "submitted" | "approved" | "rejected" | "disabled" | "enabled" | "deleted"
+      action: "created" | "submitted" | "approved" | "rejected" | "disabled" | "enabled" | "released" | "yanked" | "secret-rotated" | "secret-ended" | "deleted"
       from: ("draft" | "pending-approval" | "available" | "rejected" | "disabled" | null)
       to: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
       reason: (string | null)
+      version: (number | null)
+      secretId: (string | null)
       actor: {
         /** To a publisher the platform’s own people are `operator`, without ids. */
         kind: "user" | "api-key" | "application" | "operator"
@@ -935,16 +1026,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -983,16 +1086,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -1029,16 +1144,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -1075,16 +1202,28 @@ export interface Operations {
       /** Why it was rejected or disabled. */
       statusReason?: string
       permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       configurationUrl: (string | null)
       configuredBy: "user" | "application"
       /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
       properties?: Record<string, unknown>
       /** Whether an installation stays `enabling` until the application’s endpoint has answered the enabled event with 2xx. */
       acknowledges: boolean
+      redirectUris?: Array<string>
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType?: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce?: boolean
       revision?: {
-        /** The members that would change. */
+        version: number
+        /** The reviewed members that would change. */
         changes: Record<string, unknown>
         submittedTime: string
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release: "automatic" | "manual"
+        notes: (string | null)
       }
       createdTime: string
       updatedTime: string
@@ -1114,12 +1253,26 @@ export interface Operations {
       name: string
       description: (string | null)
       website: (string | null)
+      permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       redirectUri: (string | null)
+      redirectUris: Array<string>
       /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
+      /** The number of the version in force; null before the first release. */
+      version: (number | null)
       clientId: string
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+      requiresDpop: boolean
+      jwks: (Record<string, unknown> | null)
       rateLimit: (number | null)
       /** See the acknowledgement mode of installations. */
       acknowledges: boolean
@@ -1134,7 +1287,21 @@ export interface Operations {
         name: string
         description?: string
         website?: (string | null)
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+        permissions?: Array<string>
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
         redirectUri?: (string | null)
+        redirectUris?: Array<string>
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
+        /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+        requiresDpop?: boolean
+        jwks?: (Record<string, unknown> | null)
         rateLimit?: (number | null)
         /** See the acknowledgement mode of installations. */
         acknowledges?: boolean
@@ -1147,18 +1314,33 @@ export interface Operations {
       name: string
       description: (string | null)
       website: (string | null)
+      permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       redirectUri: (string | null)
+      redirectUris: Array<string>
       /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
+      /** The number of the version in force; null before the first release. */
+      version: (number | null)
       clientId: string
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+      requiresDpop: boolean
+      jwks: (Record<string, unknown> | null)
       rateLimit: (number | null)
       /** See the acknowledgement mode of installations. */
       acknowledges: boolean
       createdAt: string
       updatedAt: string
-      clientSecret: string
+      /** Null for public and native clients, which keep no secret. */
+      clientSecret: (string | null)
     }
   }
   /** See one of the organization’s applications */
@@ -1175,12 +1357,26 @@ export interface Operations {
       name: string
       description: (string | null)
       website: (string | null)
+      permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       redirectUri: (string | null)
+      redirectUris: Array<string>
       /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
+      /** The number of the version in force; null before the first release. */
+      version: (number | null)
       clientId: string
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+      requiresDpop: boolean
+      jwks: (Record<string, unknown> | null)
       rateLimit: (number | null)
       /** See the acknowledgement mode of installations. */
       acknowledges: boolean
@@ -1198,7 +1394,21 @@ export interface Operations {
         name?: string
         description?: string
         website?: (string | null)
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+        permissions?: Array<string>
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
         redirectUri?: (string | null)
+        redirectUris?: Array<string>
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
+        /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+        requiresDpop?: boolean
+        jwks?: (Record<string, unknown> | null)
         rateLimit?: (number | null)
         /** See the acknowledgement mode of installations. */
         acknowledges?: boolean
@@ -1212,12 +1422,26 @@ export interface Operations {
       name: string
       description: (string | null)
       website: (string | null)
+      permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       redirectUri: (string | null)
+      redirectUris: Array<string>
       /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
+      /** The number of the version in force; null before the first release. */
+      version: (number | null)
       clientId: string
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+      requiresDpop: boolean
+      jwks: (Record<string, unknown> | null)
       rateLimit: (number | null)
       /** See the acknowledgement mode of installations. */
       acknowledges: boolean
@@ -1240,6 +1464,10 @@ export interface Operations {
       params: {
         id: string
       }
+      body?: {
+        /** How long the secret before works beside the new one; 0 ends it, and its tokens, at once. */
+        overlapSeconds: number
+      }
     }
     result: {
       id: string
@@ -1248,12 +1476,26 @@ export interface Operations {
       name: string
       description: (string | null)
       website: (string | null)
+      permissions: Array<string>
+      optionalPermissions: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
       redirectUri: (string | null)
+      redirectUris: Array<string>
       /** Of the client. A disabled one cannot authenticate: the tokens of its installations end, and none are given until it is ACTIVE again. */
       status: "ACTIVE" | "DISABLED"
       /** Of the listing in the store. */
       listingStatus: "draft" | "pending-approval" | "available" | "rejected" | "disabled"
+      /** The number of the version in force; null before the first release. */
+      version: (number | null)
       clientId: string
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** Whether its tokens are always bound to a key of its own (RFC 9449). */
+      requiresDpop: boolean
+      jwks: (Record<string, unknown> | null)
       rateLimit: (number | null)
       /** See the acknowledgement mode of installations. */
       acknowledges: boolean
@@ -1261,6 +1503,33 @@ export interface Operations {
       updatedAt: string
       clientSecret: string
     }
+  }
+  /** List the client secrets that work */
+  listClientSecrets: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: Array<{
+      id: string
+      lastFour: string
+      createdTime: string
+      /** When it ends because another one has replaced it. */
+      expiresTime: (string | null)
+      /** To the minute. */
+      lastUsedTime: (string | null)
+    }>
+  }
+  /** End a client secret at once */
+  endClientSecret: {
+    input: {
+      params: {
+        id: string
+        secretId: string
+      }
+    }
+    result: undefined
   }
   /** List the API keys of an application */
   listApplicationApiKeys: {
@@ -1344,6 +1613,527 @@ export interface Operations {
       expiresTime: (string | null)
       revokedTime: (string | null)
       lastUsedTime: (string | null)
+    }
+  }
+  /** List the versions of an application */
+  listVersions: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }>
+  }
+  /** Draft the next version of an approved application */
+  createVersion: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+        permissions?: Array<string>
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
+        properties?: Record<string, unknown> | Array<unknown> | null
+        configurationUrl?: (string | null)
+        redirectUri?: (string | null)
+        redirectUris?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release?: "automatic" | "manual"
+        notes?: (string | null)
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** See a version of an application */
+  getVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** Change the draft of a version */
+  updateVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+      body: {
+        /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+        permissions?: Array<string>
+        /** What merchants may leave out, or grant later; none that is required. */
+        optionalPermissions?: Array<string>
+        /** JSON Schema (draft 4, 6 or 7) of the settings that users of the application fill in. */
+        properties?: Record<string, unknown> | Array<unknown> | null
+        configurationUrl?: (string | null)
+        redirectUri?: (string | null)
+        redirectUris?: Array<string>
+        /** What it is installed on; with `any` the merchant chooses. */
+        installsOn?: "any" | "organization" | "location"
+        /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+        clientType?: "confidential" | "public" | "native"
+        /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+        requiresPkce?: boolean
+        /** Whether the approval releases the version, or its author does afterwards. */
+        release?: "automatic" | "manual"
+        notes?: (string | null)
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** Delete the draft of a version */
+  deleteVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+    }
+    result: undefined
+  }
+  /** Submit the draft of a version for review */
+  submitVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** Release an approved version */
+  releaseVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** Take a released version back */
+  yankVersion: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+      body: {
+        /** For merchants to read. */
+        reason: string
+      }
+    }
+    result: {
+      version: number
+      status: "draft" | "submitted" | "approved" | "released" | "yanked" | "rejected"
+      inForce: boolean
+      /** The reviewed members that would change. */
+      changes: Record<string, unknown>
+      /** What it cannot do without: names or aliases of the permission catalogue (GET /permissions). */
+      permissions: Array<string>
+      /** What merchants may leave out, or grant later; none that is required. */
+      optionalPermissions: Array<string>
+      properties: (Record<string, unknown> | null)
+      configurationUrl: (string | null)
+      redirectUris: Array<string>
+      /** What it is installed on; with `any` the merchant chooses. */
+      installsOn: "any" | "organization" | "location"
+      /** RFC 6749 section 2.1. `public` (in a browser) and `native` (on a device; RFC 8252) keep no secret, so that none is made for them. */
+      clientType: "confidential" | "public" | "native"
+      /** False only for a confidential client that cannot do PKCE (RFC 7636); reviewers see it. */
+      requiresPkce: boolean
+      /** As they were when it was submitted; null for a draft. */
+      prices: (Array<{
+        meterId: string
+        name: string
+        unit: string
+        priceType: "fixed" | "dynamic"
+        currency: string
+        /** Decimal text. */
+        pricePerUnit: (string | null)
+        /** Decimal text. */
+        minPricePerUnit: (string | null)
+        /** Decimal text. */
+        maxPricePerUnit: (string | null)
+      }> | null)
+      /** Whether the approval releases the version, or its author does afterwards. */
+      release: "automatic" | "manual"
+      notes: (string | null)
+      /** Why it was rejected or yanked. */
+      reason: (string | null)
+      createdBy: (string | null)
+      createdTime: string
+      submittedTime: (string | null)
+      /** When it was approved or rejected. */
+      decidedTime: (string | null)
+      releasedTime: (string | null)
+      yankedTime: (string | null)
+    }
+  }
+  /** See what releasing a version would change */
+  getReleaseImpact: {
+    input: {
+      params: {
+        id: string
+        version: number
+      }
+    }
+    result: {
+      version: number
+      /** In force now; null before the first release. */
+      currentVersion: (number | null)
+      /** Required by the version and not now. */
+      addedPermissions: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Required now and not by the version. */
+      removedPermissions: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Optional in the version and not asked for now. */
+      addedOptionalPermissions: Array<{
+        name: string
+        /** Completes “This application wants to …”. */
+        sentence: string
+        risk: "low" | "medium" | "high"
+      }>
+      /** Whether the settings schema is another one. */
+      settingsChanged: boolean
+      /** Authorizations can not return there any more. */
+      redirectUrisRemoved: Array<string>
+      pricesChanged: Array<{
+        meterId: string
+        name: string
+        /** When the version in force was submitted; null for a new meter. */
+        from: ({
+          meterId: string
+          name: string
+          unit: string
+          priceType: "fixed" | "dynamic"
+          currency: string
+          /** Decimal text. */
+          pricePerUnit: (string | null)
+          /** Decimal text. */
+          minPricePerUnit: (string | null)
+          /** Decimal text. */
+          maxPricePerUnit: (string | null)
+        } | null)
+        /** Now; null for a meter that takes no more charges. */
+        to: ({
+          meterId: string
+          name: string
+          unit: string
+          priceType: "fixed" | "dynamic"
+          currency: string
+          /** Decimal text. */
+          pricePerUnit: (string | null)
+          /** Decimal text. */
+          minPricePerUnit: (string | null)
+          /** Decimal text. */
+          maxPricePerUnit: (string | null)
+        } | null)
+      }>
+      installations: {
+        /** In both environments. */
+        total: number
+        /** They keep their grant until somebody there approves. */
+        needApproval: number
+        rollOutByThemselves: number
+      }
     }
   }
   /** Upload a logo */
@@ -2716,9 +3506,20 @@ export const routes = {
   updateDeveloperApplication: ['PATCH', '/developers/applications/{id}', 'organization'],
   deleteDeveloperApplication: ['DELETE', '/developers/applications/{id}', 'organization'],
   rotateClientSecret: ['POST', '/developers/applications/{id}/rotate-secret', 'organization'],
+  listClientSecrets: ['GET', '/developers/applications/{id}/secrets', 'organization'],
+  endClientSecret: ['DELETE', '/developers/applications/{id}/secrets/{secretId}', 'organization'],
   listApplicationApiKeys: ['GET', '/developers/applications/{id}/api-keys', 'organization'],
   createApplicationApiKey: ['POST', '/developers/applications/{id}/api-keys', 'organization'],
   revokeApplicationApiKey: ['POST', '/developers/applications/{id}/api-keys/{keyId}/revoke', 'organization'],
+  listVersions: ['GET', '/developers/applications/{id}/versions', 'organization'],
+  createVersion: ['POST', '/developers/applications/{id}/versions', 'organization'],
+  getVersion: ['GET', '/developers/applications/{id}/versions/{version}', 'organization'],
+  updateVersion: ['PATCH', '/developers/applications/{id}/versions/{version}', 'organization'],
+  deleteVersion: ['DELETE', '/developers/applications/{id}/versions/{version}', 'organization'],
+  submitVersion: ['POST', '/developers/applications/{id}/versions/{version}/submit', 'organization'],
+  releaseVersion: ['POST', '/developers/applications/{id}/versions/{version}/release', 'organization'],
+  yankVersion: ['POST', '/developers/applications/{id}/versions/{version}/yank', 'organization'],
+  getReleaseImpact: ['GET', '/developers/applications/{id}/releases/{version}/impact', 'organization'],
   postFile: ['POST', '/files', 'organization'],
   getFile: ['GET', '/files/{id}', 'organization'],
   downloadFile: ['GET', '/files/{id}/download', 'organization'],

@@ -80,6 +80,7 @@ export const accessMigration: Migration = {
       table.primary(['token_hash'])
       table.index(['installation_id'])
       table.index(['application_id'])
+      table.index(['secret_id'])
       table.index(['family_id'])
       table.index(['expires_time'])
     })
