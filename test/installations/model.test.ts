@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import { eachDatabase } from '../support/databases.ts'
+import { universe } from './access-model.ts'
 import { InstallationModel, type Action } from './model.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -9,10 +10,19 @@ const plain = fc
   .map((each) => ({ do: each }))
 const withEvent = fc.record({ do: fc.constantFrom('deliver', 'exhaust'), event: fc.nat(20) })
 const wait = fc.record({ do: fc.constant('wait'), seconds: fc.constantFrom(0, 1, 299, 301, 601, 4000) })
+const names = fc.subarray(universe)
+const release = fc.record({ do: fc.constant('release'), required: names, optional: names })
+const decision = fc.record({
+  do: fc.constantFrom('approve', 'refuse', 'choose'),
+  isStale: fc.constantFrom(false, false, false, true),
+  chosen: fc.oneof(fc.constant([]), names),
+})
 const anyAction = fc.oneof(
   { weight: 5, arbitrary: plain },
   { weight: 3, arbitrary: withEvent },
   { weight: 2, arbitrary: wait },
+  { weight: 2, arbitrary: release },
+  { weight: 4, arbitrary: decision },
 ) as fc.Arbitrary<Action>
 const traits = fc.record({ acknowledges: fc.boolean(), isHeard: fc.boolean() })
 
@@ -28,13 +38,14 @@ eachDatabase((database) => {
     async () => {
       const property = fc.asyncProperty(
         traits,
-        fc.array(anyAction, { minLength: 3, maxLength: 22 }),
+        fc.array(anyAction, { minLength: 3, maxLength: 26 }),
         async (trait, actions) => {
           // Acknowledging without a listener is what `nobody_subscribed` is for; both are allowed in every combination.
           const id = await world.application({ acknowledges: trait.acknowledges })
           if (trait.isHeard) await world.subscribe(id)
           const { installations, tokens } = world.ctx.config
           const model = new InstallationModel(trait, { ...installations, tokenSeconds: tokens.installationSeconds })
+          await world.release(id, { permissions: model.access.required, optionalPermissions: [] })
           let identity: unknown
           for (const action of actions) {
             const expected = model.take(action)
@@ -48,7 +59,7 @@ eachDatabase((database) => {
           expect(told.map(({ from, to }) => [from, to])).toEqual(model.steps)
         },
       )
-      await fc.assert(property, { numRuns: 25 })
+      await fc.assert(property, { numRuns: 40 })
     },
   )
 })
@@ -78,8 +89,22 @@ async function perform(world: World, id: string, action: Action): Promise<number
     }
     case 'wait':
       world.advance(action.seconds)
-      await world.worker.runDue()
+      await world.work()
       return null
+    case 'release':
+      await world.release(id, { permissions: action.required, optionalPermissions: action.optional })
+      return null
+    case 'choose': {
+      const body = { optionalPermissions: action.chosen }
+      return (await world.request('PUT', `${path}/access/optional`, { token, body })).status
+    }
+    case 'approve':
+    case 'refuse': {
+      const [row] = (await world.db('stoa_applications').where({ id }).select('version')) as { version: unknown }[]
+      const version = Number(row!.version) - (action.isStale ? 1 : 0)
+      const body = { version, ...(action.do === 'approve' && { optionalPermissions: action.chosen }) }
+      return (await world.request('POST', `${path}/access/${action.do}`, { token, body })).status
+    }
   }
 }
 
@@ -92,6 +117,13 @@ async function compare(world: World, id: string, model: InstallationModel): Prom
     expect(seen.body.problem !== undefined).toBe(model.hasProblem)
     // No reason while all is well, and always one when it is not.
     expect(seen.body.statusReason !== undefined).toBe(model.status === 'disabling' || model.status === 'disabled')
+    const { grant, installedVersion, status } = model.access
+    expect([seen.body.permissions, seen.body.version]).toEqual([grant, installedVersion])
+    expect(seen.body.pendingAccess).toBe(!model.isUninstalled && status === 'pending' ? true : undefined)
+    if (!model.isUninstalled) {
+      const access = await world.request('GET', `${path}/access`, { token: world.merchant.token })
+      expect(access.body.status).toBe(status)
+    }
   }
 
   const owner = `/applications/${id}/instances/${world.merchant.organizationId}`
@@ -99,18 +131,38 @@ async function compare(world: World, id: string, model: InstallationModel): Prom
   expect(owned.status).toBe(seen.status)
   const life = model.isPresent ? model.tokenLife : null
   expect([model.status, typeof owned.body.token]).toEqual([model.status, life === null ? 'undefined' : 'string'])
-  if (life !== null) model.tokens.push({ token: owned.body.token, expires: life, isRevoked: false })
-
-  for (const { token, expires, isRevoked } of model.tokens.slice(-4)) {
-    const used = await world.request('GET', `${path}/configuration`, { token })
-    expect([model.status, used.status]).toEqual([model.status, isRevoked || expires <= model.now ? 401 : 200])
+  if (life !== null) {
+    const permissions = model.tokenPermissions
+    model.tokens.push({ token: owned.body.token, expires: life, isRevoked: false, permissions })
   }
+
+  for (const { token, expires, isRevoked, permissions } of model.tokens.slice(-4)) {
+    const used = await world.request('GET', `${path}/configuration`, { token })
+    const isAllowed = permissions.includes('instance-configuration:show')
+    const expected = isRevoked || expires <= model.now ? 401 : isAllowed ? 200 : 403
+    expect([model.status, used.status]).toEqual([model.status, expected])
+  }
+  await expectNothingAboveTheGrant(world, id)
 
   const answer = await world.request('GET', `${path}/history?limit=1000`, { token: world.merchant.token })
   const steps =
     answer.status === 404 ? [] : answer.body.map((step: { from: string; to: string }) => [step.from, step.to])
   expect(steps.reverse()).toEqual(model.steps)
+  expect((await world.told(id)).map(({ type }) => type)).toEqual(model.access.told)
   expect((await world.events(id)).map(({ type }) => type)).toEqual(
     model.events.map(({ type }) => `application-instance-${type}`),
   )
+}
+
+/** Of every token that lives, whatever became of the grant since it was made. */
+async function expectNothingAboveTheGrant(world: World, applicationId: string): Promise<void> {
+  const [installation] = (await world.db('stoa_installations').where({ application_id: applicationId })) as {
+    grant: string
+  }[]
+  const live = (await world
+    .db('stoa_application_tokens')
+    .where({ application_id: applicationId, revoked_time: null })
+    .where('expires_time', '>', world.ctx.clock.now().toISOString())) as { permissions: string }[]
+  const grant = installation ? (JSON.parse(installation.grant) as string[]) : []
+  for (const { permissions } of live) expect(grant).toEqual(expect.arrayContaining(JSON.parse(permissions) as string[]))
 }

@@ -1,4 +1,7 @@
+import { AccessModel, type AccessAction } from './access-model.ts'
+
 export type Action =
+  | AccessAction
   | { do: 'install' | 'uninstall' | 'enable' | 'disable' | 'toggleApplication' }
   | { do: 'deliver' | 'exhaust'; event: number }
   | { do: 'wait'; seconds: number }
@@ -21,7 +24,8 @@ export class InstallationModel {
   now = 0
   steps: [Status | null, Status][] = []
   events: { type: 'enabled' | 'disabled'; episode: number }[] = []
-  tokens: { token: string; expires: number; isRevoked: boolean }[] = []
+  tokens: { token: string; expires: number; isRevoked: boolean; permissions: string[] }[] = []
+  readonly access = new AccessModel()
   #episode = 0
   #tries = 0
   #deadline: number | null = null
@@ -43,8 +47,14 @@ export class InstallationModel {
   get tokenLife(): number | null {
     if (!this.isAvailable) return null
     if (this.status === 'enabling' || this.status === 'enabled') return this.now + this.#times.tokenSeconds
+    if (!this.access.usable.includes('instance-configuration:show')) return null
     const left = this.status === 'disabling' ? this.#deadline! - this.now : 0
     return left >= 1 ? this.#deadline : null
+  }
+
+  /** What such a token may do. */
+  get tokenPermissions(): string[] {
+    return this.access.usable.filter((name) => this.status !== 'disabling' || name === 'instance-configuration:show')
   }
 
   /** Takes the action and answers the HTTP status it should have had; null where there is none. */
@@ -72,7 +82,19 @@ export class InstallationModel {
       case 'wait':
         this.now += action.seconds
         this.#work()
+        this.#rollOut()
         return null
+      case 'release':
+        this.access.release(action.required, action.optional)
+        return null
+      case 'approve':
+      case 'refuse':
+      case 'choose': {
+        if (!this.isPresent || this.isUninstalled) return 404
+        const { status, lines } = this.access.decide(action)
+        this.#remark(lines)
+        return status
+      }
     }
   }
 
@@ -85,6 +107,7 @@ export class InstallationModel {
     }
     if (!this.isAvailable) return 422
     const isNew = this.isUninstalled
+    if (isNew) this.access.install()
     this.#start()
     this.isUninstalled = false
     return isNew ? 201 : 200
@@ -107,6 +130,19 @@ export class InstallationModel {
     } else this.#stop()
     this.isUninstalled = true
     return 204
+  }
+
+  #rollOut(): void {
+    if (!this.access.isRollOutQueued) return
+    this.access.isRollOutQueued = false
+    if (this.status !== null && !this.isUninstalled) this.#remark(this.access.rollForward())
+  }
+
+  /** Lines of history without a change of status; what left the grant leaves the tokens. */
+  #remark(lines: number): void {
+    for (let line = 0; line < lines; line++) this.steps.push([this.status, this.status!])
+    for (const token of this.tokens)
+      token.permissions = token.permissions.filter((name) => this.access.grant.includes(name))
   }
 
   #start(): void {

@@ -29,9 +29,9 @@ export function accessRequestOf(
   return { version: application.version, required, optional, granted, missing }
 }
 
-/** Whether what is missing waits for an answer: a version that was refused asks no more. */
-export function isPending({ missing, version }: AccessRequest, { refusedVersion }: Installation): boolean {
-  return missing.length > 0 && refusedVersion !== version
+/** Whether what is missing waits for an answer: a version that was refused asks no more, and nobody asks what was uninstalled. */
+export function isPending({ missing, version }: AccessRequest, installation: Installation): boolean {
+  return missing.length > 0 && installation.uninstalledTime === null && installation.refusedVersion !== version
 }
 
 /**

@@ -131,7 +131,7 @@ export async function pendingAccessOf(
   const application = installation && (await findApplication(db, installation.applicationId))
   if (!application) return null
   const request = accessRequestOf(ctx, application, installation)
-  if (installation.uninstalledTime !== null || !isPending(request, installation)) return null
+  if (!isPending(request, installation)) return null
   const decider = installation.parentId === null ? installation : { ...installation, locationId: null }
   const approvalUrl = `${instanceUrl(ctx, application.id, decider)}/access`
   return { missing: request.missing, version: request.version, approvalUrl }
