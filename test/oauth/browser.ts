@@ -27,14 +27,22 @@ export function openBrowser(origin: string): Browser {
       else cookies.set(name!, value!)
     }
     const { status } = response
-    return { status, url, location: response.headers.get('location'), headers: response.headers, text: await response.text() }
+    return {
+      status,
+      url,
+      location: response.headers.get('location'),
+      headers: response.headers,
+      text: await response.text(),
+    }
   }
   const get = (url: string) => send(url)
   return {
     cookies,
     get,
     post(url, form, headers = {}) {
-      const pairs = Object.entries(form).flatMap(([name, value]) => [value].flat().map((each): [string, string] => [name, each]))
+      const pairs = Object.entries(form).flatMap(([name, value]) =>
+        [value].flat().map((each): [string, string] => [name, each]),
+      )
       return send(url, { method: 'POST', body: new URLSearchParams(pairs), headers })
     },
     async open(url) {
