@@ -171,7 +171,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
   ]
   catalogue.add(platformPermissions)
   catalogue.add(
-    config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true, ownKeys: false })),
+    config.permissions.map((each) => ({
+      ...each,
+      ofApplications: each.sentence,
+      roles: ['owner', 'admin'],
+      applications: true,
+      ownKeys: false,
+    })),
   )
   catalogue.addOperations(operations)
 
