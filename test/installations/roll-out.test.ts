@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createInstallationWorker } from '../../core/src/installations/index.ts'
+import { inTransaction } from '../../core/src/database/index.ts'
+import { createInstallationWorker, installWithConsent } from '../../core/src/installations/index.ts'
 import { eachDatabase, onPostgres } from '../support/databases.ts'
 import { workUntilKilled } from './kill.ts'
 import { openWorld, type World } from './world.ts'
@@ -71,7 +73,11 @@ eachDatabase((database) => {
       expect(of(gone.organizationId)[0]!.version).toBe(1)
       const events = await world.told(id)
       expect(events.map(({ type }) => type)).toEqual(Array.from({ length: 3 }, () => 'installation.updated'))
-      expect(events.map(({ data }) => data['environment']).sort()).toEqual(['production', 'production', 'sandbox'])
+      expect(events.map(({ data }) => String(data['environment'])).sort()).toEqual([
+        'production',
+        'production',
+        'sandbox',
+      ])
       const history = await world.request('GET', `${path(id)}/history`, { token: world.merchant.token })
       expect(history.body[0]).toMatchObject({ actor: { type: 'host', id: null }, reason: 'brought to version 2' })
       expect(await world.db('stoa_installation_jobs').where({ application_id: id })).toEqual([])
@@ -160,6 +166,23 @@ eachDatabase((database) => {
 })
 
 onPostgres((database) => {
+  it('waits for an installation that has read the version before, and finds it', async () => {
+    const world = await openWorld(database)
+    const id = await world.application()
+    await world.release(id, { permissions: ['GetCustomer'] })
+    const consent = { applicationId: id, version: 1, optional: [] }
+    let rollingOut: Promise<void> | undefined
+    await inTransaction(world.db, async (trx) => {
+      await installWithConsent(world.ctx, trx, world.callerOf(world.merchant), consent, null)
+      // As much time as it would need to release, roll out and overlook what is not committed yet.
+      rollingOut = world.release(id, { permissions: ['GetCustomer'] }).then(() => world.work())
+      await sleep(700)
+    })
+    await rollingOut
+    const { body } = await world.request('GET', path(id), { token: world.merchant.token })
+    expect(body.version).toBe(2)
+  })
+
   it('is shared by two workers without doing anything twice', { timeout: 120_000 }, async () => {
     const world = await openWorld(database)
     const id = await world.application()
