@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLocation } from '../../core/src/accounts/index.ts'
 import { inTransaction } from '../../core/src/database/index.ts'
@@ -452,6 +453,23 @@ onPostgres((database: TestDatabase) => {
     const [added] = await Promise.all([company.addLocation(), world.work(), world.work()])
     await world.work()
     await expectEverywhereOnce(company, [...company.locations, added])
+  })
+
+  it('is left alone by a worker whose lease a successor took over', async () => {
+    const world = await openWorld(database)
+    const company = await openCompany(world, 130)
+    const { installation } = await company.consent({ locations: 'all', future: false })
+    let late: Promise<void> | undefined
+    await inTransaction(world.db, async (trx) => {
+      await trx('stoa_installations').where({ id: installation.id }).forUpdate()
+      late = world.work()
+      const isClaimed = async () => (await world.db('stoa_installation_jobs').whereNotNull('lease_token')).length > 0
+      while (!(await isClaimed())) await sleep(20)
+      // The successor was done, and the locations it served were put out since.
+      await trx('stoa_installation_jobs').update({ lease_token: 'another', due_time: null })
+    })
+    await late
+    expect(await company.installed()).toHaveLength(100)
   })
 
   it('is uninstalled for good while workers still pass it on', async () => {
