@@ -1,3 +1,4 @@
+export * from './app/index.ts'
 export * from './contract/index.ts'
 export * from './server/index.ts'
 export * from './tokens/index.ts'
