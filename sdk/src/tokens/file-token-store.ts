@@ -164,7 +164,11 @@ function highest(names: string[], ending: string): number {
 async function writeNew(file: string, text: string): Promise<boolean> {
   try {
     const handle = await open(file, 'wx', 0o600)
-    await handle.writeFile(text).finally(() => handle.close())
+    try {
+      await handle.writeFile(text)
+    } finally {
+      await handle.close()
+    }
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

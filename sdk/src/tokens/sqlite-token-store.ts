@@ -122,6 +122,7 @@ export async function sqliteTokenStore(
 async function openFile(path: string): Promise<SqliteDatabase> {
   let driver: { default: new (path: string, options: { timeout: number }) => SqliteDatabase }
   try {
+    // oxlint-disable-next-line no-restricted-imports -- an optional peer: loaded by who asks for this store, by nobody else
     driver = await import('better-sqlite3')
   } catch (cause) {
     throw new Error(
