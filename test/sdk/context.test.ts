@@ -66,6 +66,7 @@ describe('the context of an embedded page', () => {
     const header = { typ: 'context+jwt', kid: 'key-1' }
     const forged = [
       await host.contextToken({}, {}, privateKey),
+      await host.contextToken({}, { alg: 'ES384', kid: 'key-2' }, host.otherKey),
       await host.contextToken({}, { jwk: await exportJWK(publicKey) }, privateKey),
       await new SignJWT(claims)
         .setProtectedHeader({ ...header, alg: 'HS256' })

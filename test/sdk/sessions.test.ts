@@ -316,6 +316,22 @@ describe('many at once', () => {
     })
   })
 
+  test('clients of one process ask the store for its lock once', async () => {
+    const store = memoryTokenStore()
+    let asked = 0
+    const counting: TokenStore = {
+      ...store,
+      withLock: (key, work) => {
+        asked += 1
+        return store.withLock(key, work)
+      },
+    }
+    const { app, skip } = await installed({ store: counting })
+    skip(4_000)
+    await Promise.all(Array.from({ length: 60 }, () => app.for('loc_1').getMe()))
+    expect(asked).toBe(1)
+  })
+
   const child = new URL('child.ts', import.meta.url).pathname
 
   test.each(['file', 'sqlite'])(
@@ -468,8 +484,9 @@ describe('webhooks', () => {
     const { disabled, enabled, events } = await openWebhooks(world)
     world.host.uninstall()
     expect(await disabled({ locationId: 'loc_1' }, 'app_11')).toBe(204)
+    expect(await sessionOf(world.store)).toBeDefined()
     expect(await enabled('stoa_it_x', { locationId: 'loc_5' }, 'app_')).toBe(204)
-    expect(await world.store.list({})).toHaveLength(1)
+    expect(await sessionOf(world.store, 'loc_5')).toBeUndefined()
     expect(events).toHaveLength(2)
   })
 })

@@ -38,6 +38,8 @@ export interface FakeHost {
   endAccessTokens(): void
   /** Ends everything that was given to these tenants. */
   uninstall(isGone?: (tenant: Tenant) => boolean): void
+  /** Among the published ones, as `key-2`, but for ES384. */
+  otherKey: CryptoKey
   contextToken(claims?: JWTPayload, header?: Record<string, unknown>, key?: CryptoKey): Promise<string>
   stop(): Promise<void>
 }
@@ -51,7 +53,11 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
   const access = new Map<string, Tenant>()
   const families: Family[] = []
   const { publicKey, privateKey } = await generateKeyPair('ES256')
-  const jwk = { ...(await exportJWK(publicKey)), kid: 'key-1', alg: 'ES256', use: 'sig' }
+  const other = await generateKeyPair('ES384')
+  const keys = [
+    { ...(await exportJWK(publicKey)), kid: 'key-1', alg: 'ES256', use: 'sig' },
+    { ...(await exportJWK(other.publicKey)), kid: 'key-2', alg: 'ES384', use: 'sig' },
+  ]
 
   const routes: Record<string, (req: IncomingMessage, res: ServerResponse, url: URL) => unknown> = {
     '/.well-known/oauth-authorization-server': () => ({
@@ -65,7 +71,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
     }),
     '/oauth/authorize': (_req, res, url) => authorize(res, url.searchParams),
     '/oauth/token': token,
-    '/oauth/jwks': () => ({ keys: [jwk] }),
+    '/oauth/jwks': () => ({ keys }),
   }
 
   function authorize(res: ServerResponse, query: URLSearchParams): unknown {
@@ -91,7 +97,8 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
   }
 
   async function token(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
-    if (host.trouble !== null) return refuse(res, host.trouble, 'temporarily_unavailable')
+    // A code that is only true of a 400: a server in trouble is not to be believed.
+    if (host.trouble !== null) return refuse(res, host.trouble, host.trouble < 500 ? 'slow_down' : 'invalid_grant')
     if (req.method !== 'POST' || !req.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
       return refuse(res, 400, 'invalid_request')
     }
@@ -226,6 +233,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
     uninstall(isGone = () => true) {
       for (const family of families) if (isGone(family.tenant)) kill(family)
     },
+    otherKey: other.privateKey,
     contextToken: (claims, header, key = privateKey) =>
       new SignJWT({
         iss: host.url,

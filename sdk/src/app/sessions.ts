@@ -204,5 +204,5 @@ export function companyTarget(id: string, environment: Environment = 'production
 
 /** The host said no to this very grant, which is more than that it could not say yes. */
 function isRefusal(error: unknown, codes: readonly string[]): boolean {
-  return error instanceof TokenRequestError && error.status !== null && error.status < 500 && codes.includes(error.code)
+  return error instanceof TokenRequestError && codes.includes(error.code)
 }

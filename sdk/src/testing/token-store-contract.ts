@@ -162,19 +162,12 @@ export function tokenStoreContract(open: OpenTokenStore): ContractCase[] {
     {
       name: 'a holder that hangs loses the lock when its lease ends, and what it writes afterwards is refused',
       async run() {
-        const connect = await open({ leaseMilliseconds: 100, waitMilliseconds: 5_000 })
+        const connect = await open(short)
         const [one, other] = [await connect(), await connect()]
-        let wake = () => {}
-        const asleep = new Promise<void>((resolve) => (wake = resolve))
-        let started = () => {}
-        const holding = new Promise<void>((resolve) => (started = resolve))
-        const hung = one.withLock('a', async (locked) => {
-          started()
-          await asleep
+        const { hung, wake } = await hang(one, async (locked) => {
           await assert.rejects(locked.delete(), LockLostError)
           await locked.set({ ...bare, accessToken: 'too late' })
         })
-        await holding
         await other.withLock('a', async (locked) => {
           await locked.set(full)
           wake()
@@ -184,6 +177,20 @@ export function tokenStoreContract(open: OpenTokenStore): ContractCase[] {
         })
         assert.equal((await one.get('a'))?.accessToken, 'in time')
         assert.equal(await one.withLock('a', async () => 'free'), 'free')
+      },
+    },
+    {
+      name: 'also when the one who took the lock over has written nothing',
+      async run() {
+        const connect = await open(short)
+        const [one, other] = [await connect(), await connect()]
+        await one.set('a', full)
+        const { hung, wake } = await hang(one, (locked) => locked.set({ ...bare, accessToken: 'too late' }))
+        await other.withLock('a', async () => {
+          wake()
+          await assert.rejects(hung, LockLostError)
+        })
+        assert.deepEqual(await other.get('a'), full)
       },
     },
   ]
@@ -209,6 +216,23 @@ const full: Session = {
   userId: 'usr_1',
   approvedLocations: ['loc_1', 'loc_2'],
   isExchanged: true,
+}
+
+const short: LockTimes = { leaseMilliseconds: 100, waitMilliseconds: 5_000 }
+
+/** Takes the lock of `a` and does nothing until it is woken. */
+async function hang(store: TokenStore, work: Parameters<TokenStore['withLock']>[1]) {
+  let wake = () => {}
+  const asleep = new Promise<void>((resolve) => (wake = resolve))
+  let started = () => {}
+  const holding = new Promise<void>((resolve) => (started = resolve))
+  const hung = store.withLock('a', async (locked) => {
+    started()
+    await asleep
+    await work(locked)
+  })
+  await holding
+  return { hung, wake: () => wake() }
 }
 
 const soon = () => new Promise((resolve) => setTimeout(resolve, 1))
