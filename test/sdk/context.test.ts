@@ -47,7 +47,7 @@ describe('the context of an embedded page', () => {
     ['of another host', { iss: 'https://evil.example' }],
     ['without an end', { exp: undefined }],
     ['of nobody', { sub: undefined }],
-    ['of nowhere', { organizationId: undefined }],
+    ['of nowhere', { companyId: undefined }],
     ['that is not valid yet', { nbf: seconds() + 60 }],
     ['of another kind', {}, { typ: 'at+jwt' }],
     ['of no kind', {}, { typ: undefined }],

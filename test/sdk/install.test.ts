@@ -34,11 +34,19 @@ describe('installing', () => {
       response_type: 'code',
       scope: 'charges.write charges.readonly',
       code_challenge_method: 'S256',
-      locationId: 'loc_2',
+      location_id: 'loc_2',
       environment: 'sandbox',
     })
     expect(Object.keys(asked)).not.toContain('client_secret')
     expect(asked['state']).toMatch(/^[\w-]{43}$/)
+  })
+
+  it('keeps what is in the sandbox apart', async () => {
+    const { app, appUrl, installed } = await openWorld()
+    expect((await openBrowser().visit(`${appUrl}/install?environment=sandbox`)).status).toBe(200)
+    expect(installed[0]).toMatchObject({ environment: 'sandbox' })
+    expect(await app.for('loc_1', { environment: 'sandbox' }).getMe()).toMatchObject({ locationId: 'loc_1' })
+    await expect(app.for('loc_1').getMe()).rejects.toThrow('not installed')
   })
 
   it('keeps what is under way in one sealed cookie that scripts do not see', async () => {

@@ -157,6 +157,15 @@ describe('a client', () => {
     expect(host.counts).toEqual({})
   })
 
+  it('waits for a location that is switched off to be switched on again', async () => {
+    const { app, host, store } = await installed()
+    host.isOff = true
+    await expect(app.for('loc_1').getMe()).rejects.toMatchObject({ name: 'NotInstalledError', code: 'switched_off' })
+    expect(await store.list({})).toHaveLength(1)
+    host.isOff = false
+    expect(await app.for('loc_1').getMe()).toMatchObject({ locationId: 'loc_1' })
+  })
+
   it('works again after installing again', async () => {
     const { app, host, install } = await installed()
     host.uninstall()
@@ -200,8 +209,9 @@ describe('a client', () => {
     await Promise.all([app, another(), app].map((one) => one.asApplication().getMe()))
     expect(host.counts).toEqual({ client_credentials: 1 })
     skip(3_500)
-    expect(await app.asApplication().getMe()).toMatchObject({ userType: 'Application' })
+    expect(await app.asApplication().getMe()).toMatchObject({ userType: 'Application', environment: 'production' })
     expect(host.counts).toEqual({ client_credentials: 2 })
+    expect(await app.asApplication({ environment: 'sandbox' }).getMe()).toMatchObject({ environment: 'sandbox' })
   })
 
   it('authenticates by a key', async () => {
@@ -412,6 +422,17 @@ describe('webhooks', () => {
     expect(await disabled()).toBe(204)
     expect(await world.store.list({})).toEqual([])
     expect(events).toHaveLength(1)
+  })
+
+  it('keep the session of a location that only switched the app off', async () => {
+    const world = await installed()
+    const { disabled, enabled } = await openWebhooks(world)
+    world.host.isOff = true
+    expect(await disabled()).toBe(204)
+    await expect(world.app.for('loc_1').getMe()).rejects.toMatchObject({ code: 'switched_off' })
+    world.host.isOff = false
+    expect(await enabled('stoa_it_x')).toBe(204)
+    expect(await world.app.for('loc_1').getMe()).toMatchObject({ locationId: 'loc_1' })
   })
 
   it('keep the session when the notice is an old one and the app is installed again', async () => {

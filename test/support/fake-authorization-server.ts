@@ -4,7 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 
 /** What a grant is for. */
-type Tenant = { userType: 'Location' | 'Company' | 'Application'; companyId?: string; locationId?: string }
+type Tenant = {
+  userType: 'Location' | 'Company' | 'Application'
+  companyId?: string
+  locationId?: string
+  environment?: string
+}
 
 interface Family {
   tenant: Tenant
@@ -24,6 +29,8 @@ export interface FakeHost {
   issuer: string | null | undefined
   /** Status with which the token endpoint answers everything. */
   trouble: number | null
+  /** Whether the customer has switched the app off: tokens are refused, and good again afterwards. */
+  isOff: boolean
   /** Whether refresh answers have a new refresh token in them. */
   rotates: boolean
   /** How long access tokens live. */
@@ -119,7 +126,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
       case 'refresh_token':
         return refresh(res, body)
       case 'client_credentials':
-        return give({ userType: 'Application' })
+        return give({ userType: 'Application', environment: body['environment'] })
       case 'urn:ietf:params:oauth:grant-type:token-exchange':
         return exchange(res, body)
       default:
@@ -156,6 +163,8 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
       if (family) kill(family)
       return refuse(res, 400, 'invalid_grant')
     }
+    if (host.isOff)
+      return refuse(res, 400, 'invalid_grant', 'Location is not active: the application is switched off there.')
     if (!host.rotates) return give(family.tenant)
     // The current one first, and behind it those that were used.
     family.current = `${mint('rt')} ${family.current}`
@@ -189,7 +198,6 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
       ...(family && { refresh_token: family.current.split(' ')[0] }),
       ...tenant,
       userId: 'usr_1',
-      environment: 'production',
       ...(tenant.userType === 'Company' && { approvedLocations: [...host.locations] }),
     }
   }
@@ -201,7 +209,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
 
   /** Everything else is the platform's API, which says who asks. */
   function api(req: IncomingMessage, res: ServerResponse): unknown {
-    const tenant = access.get(req.headers.authorization?.replace('Bearer ', '') ?? '')
+    const tenant = host.isOff ? undefined : access.get(req.headers.authorization?.replace('Bearer ', '') ?? '')
     return tenant ?? refuse(res, 401, 'revoked_token')
   }
 
@@ -224,6 +232,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
     consent: { userType: 'Location', companyId: 'org_1', locationId: 'loc_1' },
     issuer: undefined,
     trouble: null,
+    isOff: false,
     rotates: true,
     lifeSeconds: 3_600,
     locations: new Set(['loc_1', 'loc_2']),
@@ -239,7 +248,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
         iss: host.url,
         aud: host.clientId,
         sub: 'usr_1',
-        organizationId: 'org_1',
+        companyId: 'org_1',
         locationId: 'loc_1',
         role: 'admin',
         environment: 'production',
@@ -258,9 +267,9 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
   return host
 }
 
-function refuse(res: ServerResponse, status: number, error: string): void {
+function refuse(res: ServerResponse, status: number, error: string, description?: string): void {
   res.writeHead(status, { 'content-type': 'application/json' })
-  res.end(JSON.stringify({ error, code: error }))
+  res.end(JSON.stringify({ error, code: error, error_description: description }))
 }
 
 function mint(kind: string): string {

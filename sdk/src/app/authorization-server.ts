@@ -1,5 +1,6 @@
 import { importJWK } from 'jose'
 import * as oauth from 'oauth4webapi'
+import type { Environment } from '../tokens/index.ts'
 import type { AppContext } from './options.ts'
 import { TokenRequestError } from './token-request-error.ts'
 
@@ -15,7 +16,7 @@ export interface AuthorizationServer {
   refresh(refreshToken: string): Promise<TokenAnswer>
   /** RFC 8693: an organization's token for one of a location in it. */
   exchange(companyToken: string, locationId: string): Promise<TokenAnswer>
-  clientCredentials(): Promise<TokenAnswer>
+  clientCredentials(environment: Environment): Promise<TokenAnswer>
 }
 
 /** Shorter than the lease of a lock, so that nobody else refreshes while we may still be doing it. */
@@ -101,9 +102,9 @@ export function createAuthorizationServer(app: AppContext): AuthorizationServer 
           ),
         (server, response) => oauth.processGenericTokenEndpointResponse(server, client, response),
       ),
-    clientCredentials: () =>
+    clientCredentials: (environment) =>
       request(
-        (server, how) => oauth.clientCredentialsGrantRequest(server, client, how, {}, options),
+        (server, how) => oauth.clientCredentialsGrantRequest(server, client, how, { environment }, options),
         (server, response) => oauth.processClientCredentialsResponse(server, client, response),
       ),
   }
@@ -128,8 +129,11 @@ async function explained<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof TokenRequestError) throw error
     if (error instanceof oauth.ResponseBodyError) {
-      const why = error.error_description ? `${error.error}: ${error.error_description}` : error.error
-      throw new TokenRequestError(error.error, error.status, `The host gave no token (${why}).`, { cause: error })
+      const { error: said, error_description: description = '', status } = error
+      // HighLevel's words, which the host keeps to: the same refresh token works again later, and there is no code for that.
+      const isOff = said === 'invalid_grant' && /^(Location|Company) is not active\b/.test(description)
+      const message = `The host gave no token (${description ? `${said}: ${description}` : said}).`
+      throw new TokenRequestError(isOff ? 'not_active' : said, status, message, { cause: error })
     }
     if (error instanceof oauth.WWWAuthenticateChallengeError) {
       const message = 'The host does not take the credentials of the app: check clientId and clientSecret.'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as oauth from 'oauth4webapi'
 import type { Session } from '../tokens/index.ts'
-import type { AuthorizationServer, TokenAnswer } from './authorization-server.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
 import { handlerOf, queryOf, redirect, sendPage, type AppHandler } from './handler.ts'
 import type { InstallCookie } from './install-cookie.ts'
 import { InstallError } from './install-error.ts'
@@ -41,9 +41,10 @@ export function callbackHandler<Req extends IncomingMessage, Res extends ServerR
       )
     }
     res.appendHeader('set-cookie', taken.setCookie)
-    const { state, verifier } = taken.pending
-    const parameters = checkAnswer(await metadataOf(server), server.client, query, state)
-    const session = await sessions.keepInstalled(await redeem(server, parameters, verifier))
+    const { state, verifier, environment } = taken.pending
+    const parameters = checkAnswer(await server.metadata().catch(failed), server.client, query, state)
+    const answer = await server.redeemCode(parameters, verifier).catch(failed)
+    const session = await sessions.keepInstalled(answer, environment)
     if (session) return installationOf(session)
     throw new InstallError('wrong_answer', 'The marketplace did not say where the app was installed.')
   }
@@ -87,18 +88,6 @@ function checkAnswer(
       cause,
     })
   }
-}
-
-async function metadataOf(server: AuthorizationServer): Promise<oauth.AuthorizationServer> {
-  return server.metadata().catch(failed)
-}
-
-async function redeem(
-  server: AuthorizationServer,
-  parameters: URLSearchParams,
-  verifier: string,
-): Promise<TokenAnswer> {
-  return server.redeemCode(parameters, verifier).catch(failed)
 }
 
 function failed(cause: unknown): never {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createSealer } from '../tokens/seal-session.ts'
+import type { Environment } from '../tokens/index.ts'
 import type { AppContext } from './options.ts'
 
 /** An installation that was started and has not come back yet. */
@@ -7,6 +8,7 @@ export interface PendingInstall {
   state: string
   /** PKCE (RFC 7636). */
   verifier: string
+  environment: Environment
 }
 
 export interface InstallCookie {

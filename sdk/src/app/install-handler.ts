@@ -11,7 +11,7 @@ import { TokenRequestError } from './token-request-error.ts'
 export interface InstallOptions<Req, Res> {
   /** Suggested to the customer on the host's page; `?locationId=` of the request says the same. */
   locationId?: string
-  /** As `locationId`, with `?environment=`. */
+  /** Where to install; `?environment=` of the request says the same. Default `production`. */
   environment?: 'production' | 'sandbox'
   /** Answers in place of the page when the host cannot be reached. */
   onError?: OnInstallError<Req, Res>
@@ -27,7 +27,9 @@ export function installHandler<Req extends IncomingMessage, Res extends ServerRe
   return handlerOf(async (req, res) => {
     const state = oauth.generateRandomState()
     const verifier = oauth.generateRandomCodeVerifier()
-    const { locationId, environment } = { ...Object.fromEntries(queryOf(req)), ...defined(options) }
+    const query = queryOf(req)
+    const locationId = options.locationId ?? query.get('locationId')
+    const environment = options.environment ?? (query.get('environment') === 'sandbox' ? 'sandbox' : 'production')
     let url: URL
     try {
       url = new URL(endpointOf(await server.metadata()))
@@ -44,11 +46,11 @@ export function installHandler<Req extends IncomingMessage, Res extends ServerRe
       state,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
-      locationId,
+      location_id: locationId,
       environment,
     }
     for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value)
-    res.appendHeader('set-cookie', cookie.add(req.headers.cookie, { state, verifier }))
+    res.appendHeader('set-cookie', cookie.add(req.headers.cookie, { state, verifier, environment }))
     redirect(res, 302, url.href)
   })
 }
@@ -56,8 +58,4 @@ export function installHandler<Req extends IncomingMessage, Res extends ServerRe
 function endpointOf({ authorization_endpoint }: oauth.AuthorizationServer): string {
   if (authorization_endpoint !== undefined) return authorization_endpoint
   throw new TokenRequestError('unexpected_response', null, 'The host names no authorization endpoint.')
-}
-
-function defined({ locationId, environment }: { locationId?: string; environment?: string }) {
-  return { ...(locationId && { locationId }), ...(environment && { environment }) }
 }

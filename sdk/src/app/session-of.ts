@@ -16,10 +16,12 @@ export function keyOf(clientId: string, { userType, id, environment }: Target): 
   return [clientId, environment, userType.toLowerCase(), ...(id ? [id] : [])].join(':')
 }
 
-/** Installed by a code: what the host says it is, whatever was asked for. Null when the answer does not say. */
-export function targetOf(answer: TokenAnswer): Target | null {
+/**
+ * Installed by a code: where the host says it is, whatever was suggested. Null when the answer does not say. The
+ * environment is the one that was asked for, which nobody can change on the consent page.
+ */
+export function targetOf(answer: TokenAnswer, environment: Environment): Target | null {
   const userType = answer['userType']
-  const environment = answer['environment'] === 'sandbox' ? 'sandbox' : 'production'
   const id = text(userType === 'Location' ? answer['locationId'] : answer['companyId'])
   if ((userType !== 'Location' && userType !== 'Company') || id === undefined) return null
   return { userType, id, environment }

@@ -12,7 +12,7 @@ export interface Sessions {
   /** Another token than this one, which the host refused. @throws as `live` */
   replace(target: Target, refused: string): Promise<string>
   /** Keeps what a code was redeemed for; null when the answer does not say what that is. */
-  keepInstalled(answer: TokenAnswer): Promise<Session | null>
+  keepInstalled(answer: TokenAnswer, asked: Environment): Promise<Session | null>
   /** Keeps a token that came without a refresh token, unless there is a better one. */
   keepGiven(target: Target, accessToken: string, from: Date): Promise<void>
   /** Deletes the session of an installation that is gone, and what was exchanged from it. */
@@ -86,7 +86,7 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
       if (error instanceof NotInstalledError) {
         // A token of the enabled event cannot be renewed; that says nothing against it while it lasts.
         if (isUsable && session.refreshToken === undefined) return session
-        await locked.delete()
+        if (error.code === 'not_installed') await locked.delete()
       }
       if (!(error instanceof TokenRequestError) || !isUsable) throw error
       cooling.set(key, performance.now() + cooldownMilliseconds)
@@ -96,13 +96,14 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
 
   async function obtain(target: Target, session: Session | null): Promise<Session> {
     if (target.userType === 'Application') {
-      return sessionOf(target, await server.clientCredentials(), null, now())
+      return sessionOf(target, await server.clientCredentials(target.environment), null, now())
     }
     let cause: unknown
     if (session?.refreshToken !== undefined) {
       try {
         return sessionOf(target, await server.refresh(session.refreshToken), session, now())
       } catch (error) {
+        if (isRefusal(error, ['not_active'])) throw new NotInstalledError(target.id, { cause: error, isOff: true })
         if (!isRefusal(error, ['invalid_grant'])) throw error
         cause = error
       }
@@ -125,8 +126,12 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
         return await server.exchange((await renew(company, accessToken)).accessToken, locationId)
       }
     } catch (cause) {
+      const isOff =
+        isRefusal(cause, ['not_active']) || (cause instanceof NotInstalledError && cause.code === 'switched_off')
       const isRefused = isRefusal(cause, ['invalid_grant', 'invalid_request', 'invalid_target', 'access_denied'])
-      if (isRefused || cause instanceof NotInstalledError) throw new NotInstalledError(locationId, { cause })
+      if (isOff || isRefused || cause instanceof NotInstalledError) {
+        throw new NotInstalledError(locationId, { cause, isOff })
+      }
       throw cause
     }
   }
@@ -153,6 +158,7 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
           await locked.set(sessionOf(target, await server.refresh(session.refreshToken), session, now()))
           return false
         } catch (error) {
+          if (isRefusal(error, ['not_active'])) return false
           if (!isRefusal(error, ['invalid_grant'])) throw error
         }
       }
@@ -165,8 +171,8 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
     live: async (target) => (await live(target)).accessToken,
     replace: async (target, refused) => (await renew(target, refused)).accessToken,
 
-    async keepInstalled(answer) {
-      const target = targetOf(answer)
+    async keepInstalled(answer, asked) {
+      const target = targetOf(answer, asked)
       if (!target) return null
       const session = sessionOf(target, answer, null, now())
       await store.set(keyOf(clientId, target), session)

@@ -34,7 +34,7 @@ export interface StoaApp {
   /** Acts for an organization, as `for` does. */
   forCompany(companyId: string, options?: { environment?: Environment }): Client
   /** Acts for the app itself, by its own credentials (client_credentials). Not for public clients. */
-  asApplication(): Client
+  asApplication(options?: { environment?: Environment }): Client
   /** `webhookMiddleware` that also keeps the store right: a token that comes is kept, a customer who goes is forgotten. */
   webhooks(options: WebhookOptions): WebhookMiddleware
   /**
@@ -63,7 +63,8 @@ export function stoaApp(options: StoaAppOptions): StoaApp {
       createAppClient(app, sessions, locationTarget(locationId, environment, companyId)),
     forCompany: (companyId, { environment } = {}) =>
       createAppClient(app, sessions, companyTarget(companyId, environment)),
-    asApplication: () => createAppClient(app, sessions, { userType: 'Application', id: '', environment: 'production' }),
+    asApplication: ({ environment = 'production' } = {}) =>
+      createAppClient(app, sessions, { userType: 'Application', id: '', environment }),
     webhooks: (given) => appWebhooks(app, sessions, given),
     verifyContext: createContextVerifier(app, server),
   }

@@ -60,7 +60,7 @@ export function createContextVerifier(app: AppContext, server: AuthorizationServ
         algorithms: ['ES256'],
         issuer: metadata.issuer,
         audience: app.clientId,
-        requiredClaims: ['exp', 'sub', 'organizationId'],
+        requiredClaims: ['exp', 'sub', 'companyId'],
         clockTolerance: 5,
         currentDate: app.now(),
       })
@@ -82,10 +82,10 @@ function isAboutKeys(error: unknown): boolean {
 }
 
 function contextOf(payload: JWTPayload): AppUserContext {
-  const { sub, organizationId, locationId, role, environment } = payload
+  const { sub, companyId, locationId, role, environment } = payload
   return {
     userId: String(sub),
-    organizationId: String(organizationId),
+    organizationId: String(companyId),
     locationId: typeof locationId === 'string' ? locationId : null,
     role: typeof role === 'string' ? role : null,
     environment: environment === 'sandbox' ? 'sandbox' : 'production',
