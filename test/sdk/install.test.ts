@@ -20,6 +20,8 @@ describe('installing', () => {
       },
     ])
     expect(await store.list({ companyId: 'org_1' })).toHaveLength(1)
+    expect(await app.installationAt('loc_1')).toEqual(installed[0])
+    await expect(app.installationAt('loc_2')).rejects.toThrow('not installed')
     expect(await app.for('loc_1').getMe()).toMatchObject({ locationId: 'loc_1' })
     expect(host.counts).toEqual({ authorization_code: 1 })
   })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as oauth from 'oauth4webapi'
-import type { Session } from '../tokens/index.ts'
+import { installationOf, type Installation } from './installation.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { handlerOf, queryOf, redirect, sendPage, type AppHandler } from './handler.ts'
 import type { InstallCookie } from './install-cookie.ts'
@@ -8,12 +8,6 @@ import { InstallError } from './install-error.ts'
 import type { Sessions } from './sessions.ts'
 import { showError, type OnInstallError } from './show-error.ts'
 import { TokenRequestError } from './token-request-error.ts'
-
-/** What was installed. The tokens are in the store; `for(locationId)` and `forCompany(companyId)` use them. */
-export type Installation = Omit<
-  Session,
-  'accessToken' | 'refreshToken' | 'obtainedTime' | 'expiresTime' | 'isExchanged'
->
 
 export interface CallbackOptions<Req, Res> {
   /** Called when the tokens are stored. May answer; otherwise `afterInstall` or a small page does. */
@@ -97,9 +91,4 @@ function failed(cause: unknown): never {
     throw new InstallError('no_token', message, { reason: cause.code, cause })
   }
   throw new InstallError('unavailable', 'The marketplace cannot be reached. Start again later.', { cause })
-}
-
-function installationOf(session: Session): Installation {
-  const { accessToken: _a, refreshToken: _r, obtainedTime: _o, expiresTime: _e, isExchanged: _x, ...rest } = session
-  return rest
 }

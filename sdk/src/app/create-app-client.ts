@@ -7,7 +7,7 @@ import type { Sessions } from './sessions.ts'
 export function createAppClient(app: AppContext, sessions: Sessions, target: Target): Client {
   return createClient({
     baseUrl: app.hostUrl,
-    token: () => sessions.live(target),
+    token: async () => (await sessions.live(target)).accessToken,
     fetch: async (input, init) => {
       const response = await app.fetch(input, init)
       if (response.status !== 401) return response

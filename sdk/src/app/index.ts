@@ -1,6 +1,7 @@
-export type { CallbackOptions, Installation } from './callback-handler.ts'
+export type { CallbackOptions } from './callback-handler.ts'
 export type { AppHandler } from './handler.ts'
 export { InstallError, type InstallErrorCode } from './install-error.ts'
+export type { Installation } from './installation.ts'
 export type { InstallOptions } from './install-handler.ts'
 export { NotInstalledError } from './not-installed-error.ts'
 export type { StoaAppOptions } from './options.ts'

@@ -8,7 +8,7 @@ import { TokenRequestError } from './token-request-error.ts'
 /** The tokens of all customers: always live, and gone with the installation. */
 export interface Sessions {
   /** A token for a request now. @throws NotInstalledError @throws TokenRequestError */
-  live(target: Target): Promise<string>
+  live(target: Target): Promise<Session>
   /** Another token than this one, which the host refused. @throws as `live` */
   replace(target: Target, refused: string): Promise<string>
   /** Keeps what a code was redeemed for; null when the answer does not say what that is. */
@@ -168,7 +168,7 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
   }
 
   return {
-    live: async (target) => (await live(target)).accessToken,
+    live,
     replace: async (target, refused) => (await renew(target, refused)).accessToken,
 
     async keepInstalled(answer, asked) {

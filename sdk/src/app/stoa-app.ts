@@ -9,6 +9,7 @@ import { createAppClient } from './create-app-client.ts'
 import type { AppHandler } from './handler.ts'
 import { createInstallCookie } from './install-cookie.ts'
 import { installHandler, type InstallOptions } from './install-handler.ts'
+import { installationOf, type Installation } from './installation.ts'
 import { checkOptions, type StoaAppOptions } from './options.ts'
 import { companyTarget, createSessions, locationTarget } from './sessions.ts'
 import { createContextVerifier, type AppUserContext } from './verify-context.ts'
@@ -31,6 +32,8 @@ export interface StoaApp {
    * more when the host refuses it. Requests throw NotInstalledError, TokenRequestError, StoaApiError.
    */
   for(locationId: string, options?: { companyId?: string; environment?: Environment }): Client
+  /** What is known of the app in a location, as `for` would act there. @throws NotInstalledError, TokenRequestError */
+  installationAt(locationId: string, options?: { companyId?: string; environment?: Environment }): Promise<Installation>
   /** Acts for an organization, as `for` does. */
   forCompany(companyId: string, options?: { environment?: Environment }): Client
   /** Acts for the app itself, by its own credentials (client_credentials). Not for public clients. */
@@ -61,6 +64,8 @@ export function stoaApp(options: StoaAppOptions): StoaApp {
     callback: (given = {}) => callbackHandler(server, sessions, cookie, given),
     for: (locationId, { companyId, environment } = {}) =>
       createAppClient(app, sessions, locationTarget(locationId, environment, companyId)),
+    installationAt: async (locationId, { companyId, environment } = {}) =>
+      installationOf(await sessions.live(locationTarget(locationId, environment, companyId))),
     forCompany: (companyId, { environment } = {}) =>
       createAppClient(app, sessions, companyTarget(companyId, environment)),
     asApplication: ({ environment = 'production' } = {}) =>
