@@ -108,11 +108,10 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
         cause = error
       }
     }
-    const companyId =
-      target.userType === 'Location' && (target.companyId ?? session?.companyId ?? (await findCompany(target)))
-    if (!companyId) throw new NotInstalledError(target.id, { cause })
-    const answer = await exchange({ ...target, userType: 'Company', id: companyId }, target.id)
-    return { ...sessionOf(target, answer, null, now()), companyId, isExchanged: true }
+    const company = target.userType === 'Location' ? await companyOf(target, session) : null
+    if (!company) throw new NotInstalledError(target.id, { cause })
+    const answer = await exchange(company, target.id)
+    return { ...sessionOf(target, answer, null, now()), companyId: company.id, isExchanged: true }
   }
 
   /** The company's token was fine by the clock, but the host may think otherwise: then once more, with another. */
@@ -136,9 +135,16 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
     }
   }
 
-  async function findCompany({ id, environment }: Target): Promise<string | undefined> {
+  /** The organization of a location, if it has installed the app. */
+  async function companyOf({ id, environment, companyId }: Target, session: Session | null): Promise<Target | null> {
+    const known = companyId ?? session?.companyId
+    if (known !== undefined) {
+      const company = companyTarget(known, environment)
+      return (await store.get(keyOf(clientId, company))) ? company : null
+    }
     const companies = await ownSessions({ userType: 'Company', environment })
-    return companies.find(({ session }) => session.approvedLocations?.includes(id))?.session.companyId
+    const found = companies.find((each) => each.session.approvedLocations?.includes(id))
+    return found?.session.companyId === undefined ? null : companyTarget(found.session.companyId, environment)
   }
 
   async function ownSessions(filter: Parameters<typeof store.list>[0]) {
