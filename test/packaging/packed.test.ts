@@ -62,7 +62,8 @@ describe('the published packages', () => {
       import * as testing from '@stoa/core/testing'
       import * as sdk from '@stoa/sdk'
       import * as contract from '@stoa/sdk/contract'
-      const doors = { testing, sdk, contract }
+      import * as sdkTesting from '@stoa/sdk/testing'
+      const doors = { testing, sdk, contract, sdkTesting }
       console.log(typeof core.createHost, Object.values(doors).every((door) => Object.keys(door).length > 0))`
     await writeFile(join(project, 'import.js'), script)
     expect(await runIn(project, process.execPath, ['import.js'])).toBe('function true\n')

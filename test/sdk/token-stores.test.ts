@@ -129,6 +129,16 @@ describe('at rest', () => {
     expect(() => fileTokenStore(newPath(), { secret: 'hunter2' })).toThrow('too short')
   })
 
+  test('a token that was replaced or deleted is gone from the disk', async () => {
+    const path = newPath()
+    const store = fileTokenStore(path)
+    await store.set('a', { ...session, accessToken: 'the first' })
+    await store.set('a', session)
+    expect(await contents(path)).not.toContain('the first')
+    await store.delete('a')
+    expect(await contents(path)).not.toContain('_visible')
+  })
+
   test('strange files in the folder disturb nobody', async () => {
     const path = newPath()
     const store = fileTokenStore(path)

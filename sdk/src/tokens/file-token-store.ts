@@ -79,7 +79,11 @@ export function fileTokenStore(path: string, options: FileTokenStoreOptions = {}
       const sealed = texts.write(key, { key, session })
       // The next holder clears half-written files away: ours then fails to be renamed.
       const isWritten = await writeWhole(join(folder, `${mine}.json`), JSON.stringify({ key, sealed }))
-      if (!isWritten || (await look(folder)).lock !== mine) throw new LockLostError(key)
+      const { lock, names } = await look(folder)
+      if (!isWritten || lock !== mine) throw new LockLostError(key)
+      // At once, and not by the next holder: a deleted token should not lie around.
+      const older = names.filter((name) => name.endsWith('.json') && Number.parseInt(name, 10) < mine)
+      await Promise.all(older.map((name) => rm(join(folder, name), { force: true })))
     }
     try {
       return (await work({ get: () => get(key), set: write, delete: () => write(null) })) as T
