@@ -118,7 +118,9 @@ describe('installing', () => {
     router.get(
       '/callback',
       app.callback({
-        onInstalled(installation) {
+        onInstalled(installation, req: express.Request, res: express.Response) {
+          // Express's own types come through from here.
+          if (req.params['none']) return res.redirect('/')
           throw new Error(`of ${installation.locationId}`)
         },
       }),

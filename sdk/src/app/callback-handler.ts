@@ -10,7 +10,10 @@ import { showError, type OnInstallError } from './show-error.ts'
 import { TokenRequestError } from './token-request-error.ts'
 
 export interface CallbackOptions<Req, Res> {
-  /** Called when the tokens are stored. May answer; otherwise `afterInstall` or a small page does. */
+  /**
+   * Called when the tokens are stored. May answer; otherwise `afterInstall` or a small page does. `req` and `res` are of the
+   * framework that calls: in TypeScript, annotate them with its types.
+   */
   onInstalled?: (installation: Installation, req: Req, res: Res) => unknown
   /** Where the browser goes afterwards. */
   afterInstall?: string
