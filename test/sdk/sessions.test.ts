@@ -2,9 +2,11 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import {
   fileTokenStore,
+  LockTimeoutError,
   memoryTokenStore,
   NotInstalledError,
   sqliteTokenStore,
+  stoaApp,
   StoaApiError,
   TokenRequestError,
   type Session,
@@ -340,6 +342,48 @@ describe('many at once', () => {
     skip(4_000)
     await Promise.all(Array.from({ length: 60 }, () => app.for('loc_1').getMe()))
     expect(asked).toBe(1)
+  })
+
+  test('who does not get the lock goes on with a token that still lasts, and says so with one that ended', async () => {
+    const store = memoryTokenStore({ waitMilliseconds: 50 })
+    const { app, skip } = await installed({ store })
+    const key = (await store.list({}))[0]!.key
+    await store.withLock(key, async () => {
+      skip(3_400)
+      expect(await app.for('loc_1').getMe()).toMatchObject({ locationId: 'loc_1' })
+      skip(300)
+      await expect(app.for('loc_1').getMe()).rejects.toThrow(LockTimeoutError)
+    })
+    expect(await app.for('loc_1').getMe()).toMatchObject({ locationId: 'loc_1' })
+  })
+
+  test('who loses the lock while it asks the host takes what the next holder stored', async () => {
+    const store = memoryTokenStore({ leaseMilliseconds: 60, waitMilliseconds: 5_000 })
+    let wake = () => {}
+    const asleep = new Promise<void>((resolve) => (wake = resolve))
+    let asking = () => {}
+    const asked = new Promise<void>((resolve) => (asking = resolve))
+    const slow: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      if (!addressOf(input).endsWith('/oauth/token')) return response
+      asking()
+      await asleep
+      return response
+    }
+    const world = await installed({ store })
+    const session = await sessionOf(store)
+    const { url: hostUrl, clientId, clientSecret, redirectUri } = world.host
+    const later = () => new Date(Date.now() + 4_000_000)
+    const app = stoaApp({ hostUrl, clientId, clientSecret, redirectUri, store, fetch: slow, now: later })
+    const hung = app.installationAt('loc_1')
+    await asked
+    const key = (await store.list({}))[0]!.key
+    const expiresTime = new Date(Date.now() + 8_000_000).toISOString()
+    await store.withLock(key, async (locked) => {
+      await locked.set({ ...session!, userId: 'of the next holder', expiresTime })
+      wake()
+      expect(await hung).toMatchObject({ userId: 'of the next holder' })
+    })
   })
 
   const child = new URL('child.ts', import.meta.url).pathname
