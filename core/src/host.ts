@@ -211,7 +211,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     notFound: notFoundHandler(ctx),
     operations,
     openApi: () => createOpenApi(operations, config, version),
-    services: createServices(ctx),
+    services: createServices(ctx, authenticate),
     events: ctx.lifecycle,
     start() {
       for (const worker of workers) worker.start()

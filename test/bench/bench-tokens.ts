@@ -166,8 +166,9 @@ async function makeCodes({ url, world }: Ready, app: App, wanted: number): Promi
     const hidden = hiddenFields(consent, '/oauth/consent')
     const location = world.locations[0]!.id
     const decision = { ...hidden, decision: 'allow', target: 'locations', location }
-    const { location: back } = await browser.post(`${url}/oauth/consent`, decision)
-    const code = new URL(back ?? '').searchParams.get('code') ?? ''
+    const { location: back, status, text } = await browser.post(`${url}/oauth/consent`, decision)
+    if (back === null) throw new Error(`the decision was answered ${status}: ${text}`)
+    const code = new URL(back).searchParams.get('code') ?? ''
     const { clientId: client_id, clientSecret: client_secret } = app
     forms.push({ grant_type: 'authorization_code', code, code_verifier: verifier, client_id, client_secret })
   }

@@ -124,7 +124,7 @@ eachDatabase((database) => {
       expect(await pendingAccessOf(world.ctx, world.db, await installationOf(id))).toEqual({
         missing: ['coupons:update'],
         version: 2,
-        approvalUrl: `http://stoa.test/organizations/${world.merchant.organizationId}/application-instances/${id}/access`,
+        deciderId: await installationOf(id),
       })
       expect(await world.told(id)).toMatchObject([
         {

@@ -163,8 +163,7 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
       if (family) kill(family)
       return refuse(res, 400, 'invalid_grant')
     }
-    if (host.isOff)
-      return refuse(res, 400, 'invalid_grant', 'Location is not active: the application is switched off there.')
+    if (host.isOff) return refuse(res, 400, 'invalid_grant', 'Location is not active.', 'not_active')
     if (!host.rotates) return give(family.tenant)
     // The current one first, and behind it those that were used.
     family.current = `${mint('rt')} ${family.current}`
@@ -267,9 +266,9 @@ export async function openFakeHost(redirectUri = 'http://localhost:3000/callback
   return host
 }
 
-function refuse(res: ServerResponse, status: number, error: string, description?: string): void {
+function refuse(res: ServerResponse, status: number, error: string, description?: string, reason?: string): void {
   res.writeHead(status, { 'content-type': 'application/json' })
-  res.end(JSON.stringify({ error, code: error, error_description: description }))
+  res.end(JSON.stringify({ error, code: error, error_description: description, reason }))
 }
 
 function mint(kind: string): string {

@@ -1,3 +1,4 @@
+import type { Environment } from '../context.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { listInstalledLocations, type Installation } from '../installations/index.ts'
@@ -19,6 +20,7 @@ export const TokenAnswer = Type.Object(
     companyId: Type.Optional(Type.String()),
     locationId: Type.Optional(Type.String()),
     userId: Type.Optional(Type.String({ description: 'Who allowed it; empty when nobody in person did.' })),
+    environment: Type.String({ description: '`production` or `sandbox`.' }),
     planId: Type.Optional(Nullable(Type.String())),
     appId: Type.String(),
     versionId: Type.Optional(Type.String()),
@@ -43,6 +45,7 @@ export interface Issued {
   keyThumbprint: string | null
   refresh: { token: string; familyId: string } | null
   scope: string
+  environment: Environment
   userId: string | null
   traceId: string
 }
@@ -58,6 +61,7 @@ export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> 
     ...(refresh && { refresh_token: refresh.token, refreshTokenId: refresh.familyId }),
     scope: issued.scope,
     appId: application.id,
+    environment: issued.environment,
     ...(installation === null ? { userType: 'Application' } : await placeOf(db, application, installation)),
     ...(installation && { userId: issued.userId ?? installation.installedBy ?? '', planId: null }),
     traceId: issued.traceId,

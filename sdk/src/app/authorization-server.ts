@@ -130,8 +130,8 @@ async function explained<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof TokenRequestError) throw error
     if (error instanceof oauth.ResponseBodyError) {
       const { error: said, error_description: description = '', status } = error
-      // HighLevel's words, which the host keeps to: the same refresh token works again later, and there is no code for that.
-      const isOff = said === 'invalid_grant' && /^(Location|Company) is not active\b/.test(description)
+      // RFC 6749 has no code for it: the same refresh token works again later.
+      const isOff = said === 'invalid_grant' && (error.cause as { reason?: unknown }).reason === 'not_active'
       const message = `The host gave no token (${description ? `${said}: ${description}` : said}).`
       throw new TokenRequestError(isOff ? 'not_active' : said, status, message, { cause: error })
     }
