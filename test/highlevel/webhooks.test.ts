@@ -59,7 +59,8 @@ eachDatabase((database) => {
     const session = (id: string) => storage.getSession(id) as Promise<Wire>
     return { client, ghl, storage, session, ...(await serve(client, ghl)) }
   }
-  const locationsOf = (all: Arrived[]) => all.map(({ body }) => body.locationId).sort()
+  const locationsOf = (all: Arrived[]): string[] =>
+    all.flatMap(({ body }) => (body.locationId ?? []) as string | string[]).sort()
   const funds = (ghl: HighLevel, locationId: string) => ghl.marketplace.hasFunds({ headers: { locationId } })
 
   it('has a session for every location that was chosen, and for those that come later', async () => {
@@ -126,7 +127,7 @@ eachDatabase((database) => {
       expect(isSignatureValid).toBe(true)
       expect(body).toMatchObject({ appId: id, companyId, ...versionIds })
     }
-    expect(updates.flatMap(({ body }) => body.locationId ?? []).sort()).toEqual([...locationIds].sort())
+    expect(locationsOf(updates)).toEqual([...locationIds].sort())
     const answer: Wire = await ghl.oauth.getLocationAccessToken({ companyId, locationId: locationIds[0]! })
     expect(answer.versionId).toBe(versionIds.versionId)
     const list = await ghl.oauth.getInstalledLocation({ companyId, appId: id, versionId: versionIds.versionId })

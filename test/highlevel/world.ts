@@ -37,13 +37,14 @@ export async function openHighLevelWorld(database: TestDatabase, options: Partia
     return ghl
   }
 
-  /** What the SDK sends when nobody gave it more than the client and the code. */
+  /** What a caller of the SDK hands in whose variables are empty: it makes the word `undefined` of them. */
   const codeForm = ({ clientId, clientSecret }: App, code: string) => ({
     client_id: clientId,
     client_secret: clientSecret,
     grant_type: 'authorization_code',
     code,
     user_type: undefined as never,
+    redirect_uri: undefined as never,
   })
 
   /** A person opens the SDK's address, allows, and the SDK exchanges the code. */
