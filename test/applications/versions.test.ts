@@ -416,10 +416,17 @@ eachDatabase((database) => {
         installations: { total: 2, needApproval: 2, rollOutByThemselves: 0 },
       })
 
-      ok(await call('PATCH', `${at(id)}/versions/2`, { permissions: ['invoices:index'], properties: null }))
+      const less = {
+        permissions: ['invoices:index'],
+        optionalPermissions: ['GetPlan', 'GetCustomer'],
+        properties: null,
+      }
+      ok(await call('PATCH', `${at(id)}/versions/2`, less))
       expect(await impact(id, 2)).toMatchObject({
         addedPermissions: [],
         removedPermissions: [{ name: 'customers:show' }],
+        // What was required before is nothing new when it is optional.
+        addedOptionalPermissions: [{ name: 'plans:show' }],
         settingsChanged: false,
         installations: { total: 2, needApproval: 1, rollOutByThemselves: 1 },
       })

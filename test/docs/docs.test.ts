@@ -92,6 +92,15 @@ describe('the guides', () => {
     expect(ran.stdout).toContain("[ [ 2, 'yanked', false ], [ 1, 'released', true ] ]\ntrue true\n")
   })
 
+  test('access: every snippet runs, and prints what it says', async () => {
+    const ran = await runProgram('access', await programOf('docs/guides/access.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toMatch(
+      /pending \[\s+\{ name: 'coupons:update', sentence: 'change coupons', risk: 'high' \}\s+\]/,
+    )
+    expect(ran.stdout).toContain('complete true\nwrong_state\ntrue\n')
+  })
+
   test('operating: every command runs', async () => {
     const home = await makeHome()
     const commands = (await programOf('docs/guides/operating.md', 'sh'))

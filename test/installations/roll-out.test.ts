@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createInstallationWorker } from '../../core/src/installations/index.ts'
+import { inTransaction } from '../../core/src/database/index.ts'
+import { createInstallationWorker, installWithConsent } from '../../core/src/installations/index.ts'
 import { eachDatabase, onPostgres } from '../support/databases.ts'
 import { workUntilKilled } from './kill.ts'
 import { openWorld, type World } from './world.ts'
@@ -164,6 +166,23 @@ eachDatabase((database) => {
 })
 
 onPostgres((database) => {
+  it('waits for an installation that has read the version before, and finds it', async () => {
+    const world = await openWorld(database)
+    const id = await world.application()
+    await world.release(id, { permissions: ['GetCustomer'] })
+    const consent = { applicationId: id, version: 1, optional: [] }
+    let rollingOut: Promise<void> | undefined
+    await inTransaction(world.db, async (trx) => {
+      await installWithConsent(world.ctx, trx, world.callerOf(world.merchant), consent, null)
+      // As much time as it would need to release, roll out and overlook what is not committed yet.
+      rollingOut = world.release(id, { permissions: ['GetCustomer'] }).then(() => world.work())
+      await sleep(700)
+    })
+    await rollingOut
+    const { body } = await world.request('GET', path(id), { token: world.merchant.token })
+    expect(body.version).toBe(2)
+  })
+
   it('is shared by two workers without doing anything twice', { timeout: 120_000 }, async () => {
     const world = await openWorld(database)
     const id = await world.application()

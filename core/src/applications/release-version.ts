@@ -114,7 +114,7 @@ async function putInForce(
   const inForce = (await findApplication(db, application.id))!
   if (inForce.clientType !== application.clientType) await endSecretsOfPublicClient(ctx, db, caller, inForce)
   const isFirst = application.version === 0
-  // Before the first release nobody can have installed it.
-  if (!isFirst) await ctx.onReleased(db, application.id)
+  // Also the first one: its publisher may have tried the draft in the sandbox.
+  await ctx.onReleased(db, application.id)
   return { inForce, difference: differenceOf(ctx, isFirst ? null : application, content) }
 }

@@ -22,8 +22,8 @@ import { findInstallationById } from './store.ts'
 export function accessShape(ctx: InstallationsContext, { application, installation }: Located): Static<typeof Access> {
   const { version, optional, granted, missing } = accessRequestOf(ctx, application, installation)
   const named = (name: string) => {
-    const { sentence, risk } = ctx.catalogue.find(name)!
-    return { name, sentence, risk }
+    const { ofApplications, risk } = ctx.catalogue.find(name)!
+    return { name, sentence: ofApplications, risk }
   }
   const status = missing.length === 0 ? 'complete' : installation.refusedVersion === version ? 'refused' : 'pending'
   return {
