@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { HighLevel } from '@gohighlevel/api-client'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { eachDatabase } from '../support/databases.ts'
 import { callback, openHighLevelWorld, scopes, type HighLevelWorld, type Wire } from './world.ts'
 
@@ -74,6 +75,15 @@ eachDatabase((database) => {
 
     it('finds the host healthy', async () => {
       expect(await world.sdk(await world.app()).healthCheck()).toBe(true)
+    })
+
+    it('is found by the other way of saying where it is, too', async () => {
+      const { BASE_URL } = HighLevel as unknown as { BASE_URL: string }
+      onTestFinished(() => void Object.assign(HighLevel, { BASE_URL }))
+      Object.assign(HighLevel, { BASE_URL: world.url })
+      const { token } = await world.atLocation()
+      const ghl = new HighLevel({ privateIntegrationToken: token.access_token, logLevel: 'none' as never })
+      expect(await ghl.marketplace.hasFunds()).toMatchObject({ hasFunds: true })
     })
   })
 
