@@ -2,11 +2,12 @@ import { createHost } from '@stoa/core'
 import { listenOn, seedDemoWorld } from '@stoa/core/testing'
 
 /** The host as it runs in production, in its own process. Background work starts when it is told to. */
-const database = process.argv[2]!
+const [, , database = '', cold] = process.argv
 const host = await createHost({
   database,
   secret: 'a secret that only the bench knows, 32+',
   mode: 'production',
+  tokens: { codeSeconds: 600, ...(cold && { cacheMilliseconds: 0 }) },
   rateLimit: { requests: 100_000_000 },
   webhooks: { allowPrivateNetworks: ['127.0.0.0/8'], allowHttp: true },
 })

@@ -17,11 +17,7 @@ eachDatabase((database) => {
     world = await openWorld(database)
   })
 
-  async function asking(asks: Asks): Promise<string> {
-    const id = await world.application()
-    await world.release(id, asks)
-    return id
-  }
+  const asking = (asks: Asks) => world.asking(asks)
   const consent = (
     applicationId: string,
     {

@@ -31,8 +31,7 @@ async function openCompany(world: World, count: number, asks: Asks = {}) {
   const { organizationId, token } = owner
   const locations: string[] = []
   for (let n = 0; n < count; n++) locations.push(await world.location(organizationId))
-  const id = await world.application()
-  await world.release(id, { permissions: ['GetCustomer'], installsOn: 'location', ...asks })
+  const id = await world.asking({ permissions: ['GetCustomer'], installsOn: 'location', ...asks })
   const under = (locationId: string, rest = '') =>
     `/organizations/${organizationId}/locations/${locationId}/application-instances/${id}${rest}`
   const own = (rest = '') => `/application-instances/${id}${rest}`
