@@ -76,6 +76,12 @@ describe('the guides', () => {
     expect(ran.stdout).toContain('true')
   })
 
+  test('wire formats: every snippet runs', async () => {
+    const ran = await runProgram('wire-formats', await programOf('docs/guides/wire-formats.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toBe('healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\n')
+  })
+
   test('versions: every snippet runs', async () => {
     const ran = await runProgram('versions', await programOf('docs/guides/versions.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })

@@ -2,7 +2,7 @@ import type { Environment } from '../context.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { listInstalledLocations, type Installation } from '../installations/index.ts'
-import { Nullable, Type, versionIdOf, type Static } from '../kernel/index.ts'
+import { Type, versionIdOf, type Static } from '../kernel/index.ts'
 
 /** RFC 6749 section 5.1, with HighLevel's members: what it says of the company and the location behind the token. */
 export const TokenAnswer = Type.Object(
@@ -21,7 +21,6 @@ export const TokenAnswer = Type.Object(
     locationId: Type.Optional(Type.String()),
     userId: Type.Optional(Type.String({ description: 'Who allowed it; empty when nobody in person did.' })),
     environment: Type.String({ description: '`production` or `sandbox`.' }),
-    planId: Type.Optional(Nullable(Type.String())),
     appId: Type.String(),
     versionId: Type.Optional(Type.String()),
     approvedLocations: Type.Optional(
@@ -63,7 +62,7 @@ export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> 
     appId: application.id,
     environment: issued.environment,
     ...(installation === null ? { userType: 'Application' } : await placeOf(db, application, installation)),
-    ...(installation && { userId: issued.userId ?? installation.installedBy ?? '', planId: null }),
+    ...(installation && { userId: issued.userId ?? installation.installedBy ?? '' }),
     traceId: issued.traceId,
   }
 }

@@ -35,7 +35,6 @@ export type TokenAnswer = {
   locationId?: string
   /** Who allowed it; empty when nobody in person did. */
   userId?: string
-  planId?: (string | null)
   appId: string
   versionId?: string
   /** At most 1000; see /oauth/installedLocations. */
