@@ -30,6 +30,9 @@ const bodies: Record<string, object> = {
   yankVersion: { reason: 'x' },
   updateDeveloperApplication: { description: 'x' },
   PutApplicationInstanceConfiguration: { settings: {} },
+  ApproveApplicationInstanceAccess: { version: 1 },
+  RefuseApplicationInstanceAccess: { version: 1 },
+  PutApplicationInstanceOptionalPermissions: { optionalPermissions: [] },
 }
 
 /** Whose tenant is named in the body: another's is a mismatch with the credential, known or not. */
