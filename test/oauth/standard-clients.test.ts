@@ -8,6 +8,11 @@ import { callback, openOAuthWorld, type App, type OAuthWorld } from './world.ts'
 // oxlint-disable-next-line typescript/no-deprecated -- the hosts of tests are reached over http, on this machine
 const insecure = { [oauth.allowInsecureRequests]: true }
 const nativeCallback = 'http://127.0.0.1:53117/callback'
+const insecureDiscovery = (): openid.DiscoveryRequestOptions => ({
+  algorithm: 'oauth2',
+  // oxlint-disable-next-line typescript/no-deprecated -- as above
+  execute: [openid.allowInsecureRequests],
+})
 /** The status of a resource, and what it says of the token. */
 async function resource(token: string, url: URL, options: oauth.ProtectedResourceRequestOptions = insecure) {
   try {
@@ -67,7 +72,7 @@ eachDatabase((database) => {
   /** The person opens the address that the client made, and allows all locations. Answers where the browser was sent. */
   async function allow(address: URL, form: Record<string, string> = { target: 'all' }): Promise<URL> {
     const page = await browser.open(address.href)
-    if (!page.text.includes("decision")) throw new Error(`No consent page: ${page.location} ${page.text.slice(-300)}`)
+    if (!page.text.includes('decision')) throw new Error(`No consent page: ${page.location} ${page.text.slice(-300)}`)
     const { location, text } = await world.decide(browser, page, form)
     if (location === null) throw new Error(text)
     return new URL(location)
@@ -134,7 +139,11 @@ eachDatabase((database) => {
       expect(refreshed.refresh_token).not.toBe(company.refresh_token)
 
       const locationId = world.world.locations[1]!.id
-      const form = { subject_token: refreshed.access_token, subject_token_type: accessTokenType, location_id: locationId }
+      const form = {
+        subject_token: refreshed.access_token,
+        subject_token_type: accessTokenType,
+        location_id: locationId,
+      }
       const location = await oauth.processGenericTokenEndpointResponse(
         server,
         client,
@@ -170,7 +179,7 @@ eachDatabase((database) => {
       const client = { client_id: app.clientId }
       const proven = oauth.ClientSecretBasic(app.clientSecret)
       const keys = await oauth.generateKeyPair('ES256')
-      const options = { DPoP: oauth.DPoP(client, keys), ...insecure }
+      const options = { DPoP: oauth.DPoP({}, keys), ...insecure }
       const verifier = oauth.generateRandomCodeVerifier()
       const asked = {
         response_type: 'code',
@@ -241,7 +250,7 @@ eachDatabase((database) => {
     it.each(kinds)('completes every flow as a client of $method', async ({ isProven, redirectUri, make }) => {
       const { members, authentication } = await make()
       const app = await world.app(members as Record<string, unknown>)
-      const options = { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] } as const
+      const options = insecureDiscovery()
       const config = await openid.discovery(new URL(world.url), app.clientId, undefined, authentication(app), options)
       const verifier = openid.randomPKCECodeVerifier()
       const asked = {
@@ -280,7 +289,7 @@ eachDatabase((database) => {
 
     it('binds a public client to its key by DPoP, through the code as well', async () => {
       const app = await world.app({ clientType: 'public' })
-      const options = { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] } as const
+      const options = insecureDiscovery()
       const config = await openid.discovery(new URL(world.url), app.clientId, undefined, openid.None(), options)
       const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair())
       const stolen = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair())
@@ -297,9 +306,9 @@ eachDatabase((database) => {
         openid.authorizationCodeGrant(config, returned, checks, undefined, { DPoP: handle })
       await expect(redeem(stolen)).rejects.toMatchObject({ error: 'invalid_dpop_proof' })
       const tokens = await redeem(DPoP)
-      await expect(
-        openid.refreshTokenGrant(config, tokens.refresh_token!, {}, { DPoP: stolen }),
-      ).rejects.toMatchObject({ error: 'invalid_dpop_proof' })
+      await expect(openid.refreshTokenGrant(config, tokens.refresh_token!, {}, { DPoP: stolen })).rejects.toMatchObject(
+        { error: 'invalid_dpop_proof' },
+      )
       const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token!, {}, { DPoP })
       const found = await openid.fetchProtectedResource(config, refreshed.access_token, api, 'GET', null, undefined, {
         DPoP,

@@ -32,6 +32,9 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     }
     const installation = await lockInstallationById(trx, ctx.dialect, found.installationId)
     assertActive(installation)
+    if (found.createdTime < installation.installedTime) {
+      throw new StoaError('invalid_grant', { message: 'The application was uninstalled since; authorize again.' })
+    }
     const { application, secretId } = client
     const { userId } = found
     const scope = namesIn(found.scope)
