@@ -1,15 +1,13 @@
 import { createPublicKey } from 'node:crypto'
-import { createHost } from '@stoa/core'
-import { listenOn } from '@stoa/core/testing'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { eachDatabase, onPostgres } from '../support/databases.ts'
 import { call } from '../support/host.ts'
 import type { Browser } from './browser.ts'
 import { movableClock } from './clock.ts'
 import { assertionForm, dpopProof, jwt, newKey, type Changes, type Key } from './keys.ts'
+import { anotherHost, sharedDatabase } from './two-hosts.ts'
 import { callback, clientForm, openOAuthWorld, pkce, type App, type OAuthWorld } from './world.ts'
 
-const secret = 'a secret that only tests know, 32+'
 const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const pem = ({ jwk }: Key) =>
   createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string
@@ -293,14 +291,9 @@ eachDatabase((database) => {
 
 onPostgres((database) => {
   it('an assertion and a proof that one host has seen are used up on the other', async () => {
-    const opened = await database.create()
-    const world = await openOAuthWorld({ ...database, create: () => Promise.resolve(opened) })
-    const host = await createHost({ database: opened.url, secret, mode: 'test', baseUrl: world.url })
-    const second = await listenOn(host)
-    onTestFinished(async () => {
-      await second.close()
-      await host.stop()
-    })
+    const shared = await sharedDatabase(database)
+    const world = await openOAuthWorld(shared.database)
+    const second = await anotherHost({ database: shared.url, baseUrl: world.url })
     const key = newKey()
     const app = await world.app({ jwks: { keys: [key.jwk] } })
     const ask = (url: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
