@@ -3,6 +3,7 @@ import jwt from 'jsonwebtoken'
 import type { Context } from '../context.ts'
 import type { Db } from '../database/index.ts'
 import { StoaError } from '../kernel/index.ts'
+import { decodeJwt } from './decode-jwt.ts'
 import { isSeenFirst } from './seen-ids.ts'
 
 /** The algorithms a proof may be signed with; the metadata lists them. */
@@ -48,7 +49,7 @@ export async function verifyDpopProof(ctx: Pick<Context, 'clock'>, db: Db, given
 }
 
 function verifySignature(proof: string, now: number): { claims: Record<string, unknown>; jwk: JsonWebKey } {
-  const decoded = jwt.decode(proof, { complete: true })
+  const decoded = decodeJwt(proof)
   const header = (decoded?.header ?? {}) as { typ?: unknown; alg?: string; jwk?: JsonWebKey; crit?: unknown }
   if (header.typ !== 'dpop+jwt') throw refusal('typ must be dpop+jwt')
   if (header.crit !== undefined) throw refusal('crit is not known here')

@@ -13,10 +13,11 @@ export {
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'
 export { createCredentialSweeper, type Sweep } from './sweep-credentials.ts'
+export { decodeJwt } from './decode-jwt.ts'
 export { dpopAlgorithms, verifyDpopProof } from './dpop.ts'
 export { isSeenFirst } from './seen-ids.ts'
 export { endFamilies, familyOfRefreshToken, mintAccessToken, openFamily, rotateRefreshToken } from './token-families.ts'
-export { findFamily, type TokenFamily } from './token-family-store.ts'
+export { findFamily, findRefreshToken, type TokenFamily } from './token-family-store.ts'
 export {
   findApplicationToken,
   listApiKeys,

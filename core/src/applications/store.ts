@@ -126,6 +126,8 @@ export async function updateApplication(
 }
 
 export async function findApplicationByClientId(db: Db, clientId: string): Promise<Application | null> {
+  // It comes out of Basic credentials and JWTs too, which nothing has looked at; PostgreSQL would fail on it.
+  if (clientId.includes('\0')) return null
   const row = (await db(table).where({ client_id: clientId }).whereNull('deleted_time').first()) as Row | undefined
   return row ? toApplication(row) : null
 }

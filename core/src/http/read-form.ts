@@ -16,7 +16,14 @@ export function readForm(req: Request, surface: string): Form {
     ([, value]) => surface === 'page' || (value !== '' && value !== 'undefined'),
   )
   // By definition rather than assignment, so that a member called __proto__ is a member like any other.
-  return assertStorable(Object.fromEntries(members))
+  try {
+    return assertStorable(Object.fromEntries(members))
+  } catch (cause) {
+    if (!(cause instanceof StoaError)) throw cause
+    // RFC 6749 section 5.2 has one status for whatever is wrong with a form.
+    const { message, invalidFields } = cause
+    throw new StoaError('invalid_request', { message, invalidFields, cause })
+  }
 }
 
 function formOf(req: Request): Form {

@@ -5,6 +5,7 @@ import { StoaError } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 import { takePushedRequest } from './pushed-requests.ts'
 import { isRegistered } from './redirect-uri.ts'
+import { isThisHost } from './resource.ts'
 import { requestedScope } from './scope.ts'
 
 /** What a client asks of a person: a checked authorization request (RFC 6749 section 4.1.1). */
@@ -64,6 +65,8 @@ export async function readAuthorizeRequest(
   search: string,
 ): Promise<{ application: Application; request: AuthorizeRequest }> {
   const given = new URLSearchParams(search)
+  if ([...given.values()].some((value) => value.includes('\0')))
+    throw bad('The address has the character U+0000 in it.')
   const clientId = single(given, 'client_id')
   if (clientId === null) throw bad('The application that sent you here did not say which one it is (client_id).')
   const application = await findApplicationByClientId(ctx.db, clientId)
@@ -83,7 +86,8 @@ export async function readAuthorizeRequest(
   if (!['query', null].includes(parameters.get('response_mode'))) {
     throw refuse('invalid_request', 'response_mode must be query.')
   }
-  if (![ctx.config.baseUrl, null].includes(parameters.get('resource'))) {
+  const resource = parameters.get('resource')
+  if (resource !== null && !isThisHost(ctx, resource)) {
     throw refuse('invalid_target', `resource must be ${ctx.config.baseUrl}.`)
   }
   if ((parameters.get('prompt') ?? '').split(' ').includes('none')) {

@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import { isSeenFirst } from '../access/index.ts'
+import { decodeJwt, isSeenFirst } from '../access/index.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { StoaError } from '../kernel/index.ts'
@@ -15,7 +15,7 @@ const longest = 600
 
 /** The client that an assertion says it is from, not yet believed. */
 export function clientIdOfAssertion(assertion: string): string | null {
-  const { sub } = (jwt.decode(assertion, { json: true }) ?? {}) as { sub?: unknown }
+  const { sub } = (decodeJwt(assertion)?.payload ?? {}) as { sub?: unknown }
   return typeof sub === 'string' ? sub : null
 }
 
@@ -31,7 +31,7 @@ export async function verifyClientAssertion(
   url: string,
 ): Promise<void> {
   const now = Math.floor(ctx.clock.now().getTime() / 1000)
-  const header = jwt.decode(assertion, { complete: true })?.header
+  const header = decodeJwt(assertion)?.header
   const algorithm = assertionAlgorithms.find((each) => each === header?.alg)
   if (!header || !algorithm) throw refusal(`alg must be one of ${assertionAlgorithms.join(', ')}`)
   if ((header as { crit?: unknown }).crit !== undefined) throw refusal('crit is not known here')

@@ -50,7 +50,7 @@ export async function showConsent(ctx: OAuthContext, visit: ConsentVisit): Promi
   const only = organizations.length === 1 ? organizations[0] : undefined
   const organization = organizations.find(({ id }) => id === organizationId) ?? only
   const title = `Allow ${application.name}`
-  if (organizations.length === 0) return { title, main: nowhere(application, person, request) }
+  if (organizations.length === 0) return { title, main: nowhere(ctx, application, person, request) }
   if (!organization) {
     const urls = organizations.map(({ id, name }) => ({ name, url: consentUrl(ctx, visit.ticket, id) }))
     return { title, main: organizationsPage({ applicationName: application.name, organizations: urls }) }
@@ -239,12 +239,10 @@ function signOutForm(ctx: OAuthContext, { ticket, browser, person }: ConsentVisi
   </form>`
 }
 
-function nowhere(application: Application, person: Person, request: AuthorizeRequest): Html {
+function nowhere(ctx: OAuthContext, application: Application, person: Person, request: AuthorizeRequest): Html {
   return html`<h1>${application.name} cannot be installed by you</h1>
     <p>${person.name} (${person.email}) may not install applications in any organization. Ask an owner to do it.</p>
     <div class="buttons">
-      <a class="button" href="${withParameters(request.redirectUri, { error: 'access_denied', state: request.state })}"
-        >Back to ${application.name}</a
-      >
+      <a class="button" href="${denialUrl(ctx, request)}">Back to ${application.name}</a>
     </div>`
 }

@@ -1,4 +1,4 @@
-import { familyOfRefreshToken, findApplicationToken } from '../access/index.ts'
+import { familyOfRefreshToken, findApplicationToken, findRefreshToken } from '../access/index.ts'
 import type { Application } from '../applications/index.ts'
 import { findInstallationById } from '../installations/index.ts'
 import { hashToken, nowIso, tokenKind, Type, type Static } from '../kernel/index.ts'
@@ -57,6 +57,8 @@ async function accessFacts(ctx: OAuthContext, application: Application, token: s
 
 async function refreshFacts(ctx: OAuthContext, application: Application, token: string): Promise<Facts> {
   const family = await familyOfRefreshToken(ctx, ctx.db, token)
+  // A used one still answers for a while, to its client alone; it is no longer what gives access.
+  if ((await findRefreshToken(ctx.db, hashToken(token)))?.rotatedTime !== null) return null
   const installation = family && (await findInstallationById(ctx.db, family.installationId))
   if (family?.applicationId !== application.id || !installation) return null
   return {

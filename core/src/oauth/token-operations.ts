@@ -6,17 +6,18 @@ import {
 } from '../access/index.ts'
 import { afterCommit, inTransaction } from '../database/index.ts'
 import { defineOperation, reply, type Operation } from '../http/index.ts'
-import { hashToken, nowIso, StoaError, tokenKind, Type } from '../kernel/index.ts'
+import { hashToken, invalidField, nowIso, StoaError, tokenKind, Type } from '../kernel/index.ts'
 import { AuthorizeRefusal, readAuthorizeRequest } from './authorize-request.ts'
 import { grantToClient } from './client-credentials.ts'
 import type { OAuthContext } from './context.ts'
 import { exchangeToken, exchangeType } from './exchange-token.ts'
 import { Introspection, introspect } from './introspect.ts'
 import { pushedSeconds, pushRequest } from './pushed-requests.ts'
+import { isThisHost } from './resource.ts'
 import { redeemCode } from './redeem-code.ts'
 import { refreshAccess } from './refresh-access.ts'
 import { inCamelCase, TokenAnswer } from './token-answer.ts'
-import { clientMembers, readClient, TokenForm, type Grant } from './token-request.ts'
+import { clientMembers, longestText, readClient, TokenForm, type Grant } from './token-request.ts'
 
 const common = { surface: 'oauth', tag: 'OAuth', permission: null, bodyKind: 'form', transaction: false } as const
 
@@ -55,14 +56,18 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
       ],
       handler: async ({ body, request }) => {
         const isCamel = Object.hasOwn(body, 'grantType')
-        const form = isCamel ? inSnakeCase(body as Record<string, string>) : (body as TokenForm)
+        const form = isCamel ? inSnakeCase(body as Record<string, string | string[]>) : (body as TokenForm)
         const { client, proof } = await readClient(ctx, request, form)
         if (form.grant_type === undefined) {
           throw new StoaError('invalid_request', { message: 'grant_type is missing.' })
         }
         const grant = grants.get(form.grant_type)
         if (!grant) throw new StoaError('unsupported_grant_type')
-        if (form.resource !== undefined && form.resource !== ctx.config.baseUrl) throw new StoaError('invalid_target')
+        if (form.resource !== undefined && !isThisHost(ctx, form.resource)) throw new StoaError('invalid_target')
+        // Here alone: revoking (RFC 7009) and introspecting know no proof, and pushing may do without (RFC 9449 section 10.1).
+        if (proof.keyThumbprint === null && client.application.requiresDpop) {
+          throw new StoaError('invalid_dpop_proof', { message: 'This client binds its tokens: send a DPoP proof.' })
+        }
         const answer = await grant(ctx, client, form, proof)
         return reply(200, isCamel ? (inCamelCase(answer) as { accessToken: string }) : answer, { Pragma: 'no-cache' })
       },
@@ -168,11 +173,17 @@ async function assertAcceptable(ctx: OAuthContext, parameters: URLSearchParams):
   }
 }
 
-function inSnakeCase(form: Record<string, string>): TokenForm {
-  return Object.fromEntries(
-    Object.entries(form).map(([name, value]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  )
+/** The members under the names of the RFCs, and as they have to be: the schema has looked at those names alone. */
+function inSnakeCase(form: Record<string, string | string[]>): TokenForm {
+  const members = new Map<string, string>()
+  for (const [given, value] of Object.entries(form)) {
+    const name = given.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    if (!Object.hasOwn(TokenForm.properties, name)) continue
+    if (typeof value !== 'string' || members.has(name))
+      throw invalidField(given, 'came more than once', 'invalid_request')
+    if (value.length > longestText)
+      throw invalidField(given, `has more than ${longestText} characters`, 'invalid_request')
+    members.set(name, value)
+  }
+  return Object.fromEntries(members)
 }

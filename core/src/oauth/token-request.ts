@@ -1,12 +1,13 @@
 import { verifyDpopProof } from '../access/index.ts'
 import type { RequestFacts } from '../http/index.ts'
-import { StoaError, Type, type Static } from '../kernel/index.ts'
+import { Type, type Static } from '../kernel/index.ts'
 import { authenticateClient, type Client } from './authenticate-client.ts'
 import type { OAuthContext } from './context.ts'
 import type { TokenAnswer } from './token-answer.ts'
 
+export const longestText = 8192
 const Text = (description?: string) =>
-  Type.Optional(Type.String({ maxLength: 8192, ...(description && { description }) }))
+  Type.Optional(Type.String({ maxLength: longestText, ...(description && { description }) }))
 
 /** The members by which a client says who it is, at every endpoint that asks for it. */
 export const clientMembers = {
@@ -48,7 +49,7 @@ export interface Proof {
 /** One way of getting a token. Opens its own transaction. */
 export type Grant = (ctx: OAuthContext, client: Client, form: TokenForm, proof: Proof) => Promise<TokenAnswer>
 
-/** Authenticates the client and checks its DPoP proof; one that has to bind its tokens cannot do without. */
+/** Authenticates the client, and checks its DPoP proof if it sent one. */
 export async function readClient(
   ctx: OAuthContext,
   request: RequestFacts,
@@ -58,8 +59,5 @@ export async function readClient(
   const { dpop } = request.headers
   const { method, url, traceId } = request
   const keyThumbprint = dpop === undefined ? null : await verifyDpopProof(ctx, ctx.db, { proof: dpop, method, url })
-  if (keyThumbprint === null && client.application.requiresDpop) {
-    throw new StoaError('invalid_dpop_proof', { message: 'This client binds its tokens: send a DPoP proof.' })
-  }
   return { client, proof: { keyThumbprint, traceId } }
 }
