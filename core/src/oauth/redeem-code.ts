@@ -32,15 +32,11 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     }
     const installation = await lockInstallationById(trx, ctx.dialect, found.installationId)
     assertActive(installation)
-<<<<<<< HEAD
-    const application = await shareActive(ctx, trx, client.application)
-    const { secretId } = client
-=======
     if (found.createdTime < installation.installedTime) {
       throw new StoaError('invalid_grant', { message: 'The application was uninstalled since; authorize again.' })
     }
-    const { application, secretId } = client
->>>>>>> wt/attacks
+    const application = await shareActive(ctx, trx, client.application)
+    const { secretId } = client
     const { userId } = found
     const scope = namesIn(found.scope)
     const issued = await issueTokens(ctx, trx, { application, installation, scope, userId, secretId, ...proof })

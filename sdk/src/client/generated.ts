@@ -35,6 +35,8 @@ export type TokenAnswer = {
   locationId?: string
   /** Who allowed it; empty when nobody in person did. */
   userId?: string
+  /** `production` or `sandbox`. */
+  environment: string
   appId: string
   versionId?: string
   /** At most 1000; see /oauth/installedLocations. */
