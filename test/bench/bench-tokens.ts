@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { demoLogo } from '@stoa/core/testing'
+import { createHost } from '@stoa/core'
+import { demoLogo, seedDemoWorld } from '@stoa/core/testing'
 import { createClient } from '@stoa/sdk'
 import { Pool } from 'undici'
 import { hiddenFields, openBrowser, type Browser } from '../oauth/browser.ts'
@@ -75,6 +76,29 @@ export async function benchTokens({ host, bare, cold }: Subject, seconds: number
     ])
   }
   printTable(['has-funds with an access token', 'of bare Express', 'req/s', 'bare req/s', 'p50 ms', 'p99 ms'], verified)
+  await benchVerification(host.ready, 1e6 / bareGet.perSecond)
+}
+
+/** What the verification alone costs, in this process, beside what a whole request costs. Goal: under 5 % of it when warm. */
+async function benchVerification({ world }: Ready, bareMicroseconds: number): Promise<void> {
+  const rows: string[][] = []
+  for (const [name, cacheMilliseconds, turns] of [
+    ['warm', 500, 100_000],
+    ['cold', 0, 5_000],
+  ] as const) {
+    const secret = 'a secret that only the bench knows, 32+'
+    const host = await createHost({ database: ':memory:', secret, tokens: { cacheMilliseconds } })
+    const { publisher } = await seedDemoWorld(host, { baseUrl: world.baseUrl })
+    const request = { method: 'GET', url: world.baseUrl, headers: { authorization: `Bearer ${publisher.apiKey}` } }
+    await host.services.authenticate(request)
+    const started = performance.now()
+    for (let turn = 0; turn < turns; turn++) await host.services.authenticate(request)
+    const microseconds = ((performance.now() - started) * 1000) / turns
+    rows.push([name, microseconds.toFixed(1), ratio(microseconds, bareMicroseconds)])
+    await host.stop()
+  }
+  const bareRequest = `of a bare request (${bareMicroseconds.toFixed(0)} µs)`
+  printTable(['verification alone, SQLite in memory', 'µs', bareRequest], rows)
 }
 
 type Form = Record<string, string>
