@@ -8,6 +8,7 @@ import {
   findRefreshToken,
   insertFamily,
   insertRefreshToken,
+  lockFamily,
   lockRefreshToken,
   markFamiliesRevoked,
   markRefreshTokenRotated,
@@ -64,8 +65,8 @@ export async function rotateRefreshToken(
 ): Promise<{ outcome: 'rotated'; refreshToken: string } | { outcome: 'reused' } | { outcome: 'unknown' }> {
   const tokenHash = hashToken(refreshToken)
   const found = await lockRefreshToken(db, ctx.dialect, tokenHash)
-  // Again under the lock: it may have been revoked since the client was authenticated.
-  const family = found && (await findFamily(db, found.familyId))
+  // Again, and locked: whoever ends it either has done so, or waits and then ends the access token that comes of this, too.
+  const family = found && (await lockFamily(db, ctx.dialect, found.familyId))
   if (!family || family.revokedTime !== null || found.expiresTime <= nowIso(ctx.clock)) return { outcome: 'unknown' }
   const { config } = ctx
   const successorUnder = (secret: string) => deriveToken('rt', derive(secret, 'stoa-refresh-successor'), refreshToken)

@@ -51,6 +51,14 @@ export async function findFamily(db: Db, id: string): Promise<TokenFamily | null
   return row ? toFamily(row) : null
 }
 
+/** As findFamily, and nobody else ends it before the transaction ends. */
+export async function lockFamily(db: Db, dialect: Dialect, id: string): Promise<TokenFamily | null> {
+  const query = db(families).where({ id })
+  if (dialect.rowLocks) query.forUpdate()
+  const row = (await query.first()) as Row | undefined
+  return row ? toFamily(row) : null
+}
+
 export async function setFamilyExpiry(db: Db, id: string, expiresTime: string): Promise<void> {
   await db(families).where({ id }).update({ expires_time: expiresTime })
 }

@@ -64,6 +64,13 @@ export async function findClientSecret(
   return found
 }
 
+/** Whether this one still works. */
+export async function isLiveClientSecret(ctx: ApplicationsContext, db: Db, id: string): Promise<boolean> {
+  const row = (await db(table).where({ id }).first('expires_time')) as Row | undefined
+  const expiresTime = row && maybeIso(row.expires_time)
+  return row !== undefined && (expiresTime == null || expiresTime > nowIso(ctx.clock))
+}
+
 /** Those that still work, the newest first. */
 export async function listClientSecrets(
   ctx: ApplicationsContext,

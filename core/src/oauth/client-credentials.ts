@@ -30,7 +30,7 @@ export const grantToClient: Grant = async (ctx, client, form, proof) => {
   }
   const scope = asked.join(' ')
   return inTransaction(ctx.db, async (trx) => {
-    const application = await shareActive(ctx, trx, client.application)
+    const application = await shareActive(ctx, trx, client)
     const { token, seconds } = await mintAccessToken(ctx, trx, {
       applicationId: application.id,
       installationId: null,

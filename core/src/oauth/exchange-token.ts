@@ -83,7 +83,7 @@ export async function locationTokens(
     throw new StoaError('not_installed', { message: 'The application is not enabled in this location.' })
   }
   const { answer } = await issueTokens(ctx, db, {
-    application: await shareActive(ctx, db, application),
+    application: await shareActive(ctx, db, { application, secretId: null }),
     installation,
     scope: namesIn(family.scope),
     userId: family.userId,

@@ -1,5 +1,11 @@
 import { mintAccessToken, openFamily, type TokenFamily } from '../access/index.ts'
-import { askedPermissions, isSwitchedOff, shareApplication, type Application } from '../applications/index.ts'
+import {
+  askedPermissions,
+  isLiveClientSecret,
+  isSwitchedOff,
+  shareApplication,
+  type Application,
+} from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { isPresent, type Installation } from '../installations/index.ts'
 import { StoaError } from '../kernel/index.ts'
@@ -23,12 +29,17 @@ export function assertActive(installation: Installation | null): asserts install
 }
 
 /**
- * The client's application as it is now, kept from changing: whoever switches it off either comes first, or waits and then
- * ends the token that is about to be made.
+ * The client's application as it is now, kept from changing: whoever switches it off, or ends the secret that the client came
+ * with, either comes first, or waits and then ends the token that is about to be made. Throws `invalid_client`.
  */
-export async function shareActive(ctx: OAuthContext, db: Db, { id }: Application): Promise<Application> {
+export async function shareActive(
+  ctx: OAuthContext,
+  db: Db,
+  { application: { id }, secretId }: { application: Application; secretId: string | null },
+): Promise<Application> {
   const application = await shareApplication(db, id, ctx.dialect.rowLocks)
   if (!application || isSwitchedOff(application)) throw new StoaError('invalid_client')
+  if (secretId !== null && !(await isLiveClientSecret(ctx, db, secretId))) throw new StoaError('invalid_client')
   return application
 }
 

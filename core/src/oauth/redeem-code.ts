@@ -35,7 +35,7 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     if (found.createdTime < installation.installedTime) {
       throw new StoaError('invalid_grant', { message: 'The application was uninstalled since; authorize again.' })
     }
-    const application = await shareActive(ctx, trx, client.application)
+    const application = await shareActive(ctx, trx, client)
     const { secretId } = client
     const { userId } = found
     const scope = namesIn(found.scope)

@@ -21,7 +21,7 @@ export const refreshAccess: Grant = async (ctx, client, form, proof) => {
     }
     const installation = await lockInstallationById(trx, ctx.dialect, family.installationId)
     assertActive(installation)
-    const application = await shareActive(ctx, trx, client.application)
+    const application = await shareActive(ctx, trx, client)
     const { secretId } = client
     const present = scopeNow(ctx, { application, installation }, family.scope)
     const scope = narrowed(present, namesIn(family.scope), form.scope)
