@@ -57,5 +57,18 @@ onPostgres((database) => {
       const { status, body } = await during(end, () => world.refresh(app, tokens.refresh_token))
       expect([status, body.error]).toEqual([400, 'invalid_grant'])
     })
+
+    it('ends the authorization of the organization that a location’s is exchanged from', async () => {
+      const app = await world.app()
+      const company = (await world.tokens(app, { browser, form: { target: 'all', future: 'yes' } })).body
+      const end: [string, unknown[]][] = [
+        [`UPDATE stoa_token_families SET revoked_time = now() WHERE id = $1`, [company.refreshTokenId]],
+      ]
+      const body = { companyId: company.companyId as string, locationId: world.world.locations[0]!.id }
+      const answer = await during(end, () =>
+        world.call('POST', '/oauth/locationToken', { token: company.access_token, body }),
+      )
+      expect([answer.status, answer.body.code]).toEqual([401, 'invalid_token'])
+    })
   })
 })

@@ -138,6 +138,35 @@ eachDatabase((database) => {
     })
   })
 
+  it.each(['revoking', 'a used refresh token that comes again'])(
+    '%s ends what was exchanged for locations, too',
+    async (how) => {
+      const one = await world.app()
+      const company = (await world.tokens(one, { browser, form: { target: 'all', future: 'yes' } })).body
+      const locationId = world.world.locations[0]!.id
+      const form = { companyId: company.companyId as string, locationId }
+      const given = await world.call('POST', '/oauth/locationToken', { token: company.access_token, body: form })
+      const exchanged = await world.token({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: company.access_token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        location_id: locationId,
+        ...clientForm(one),
+      })
+      for (const { body } of [given, exchanged]) expect(await isAlive(body.access_token)).toBe(true)
+      if (how === 'revoking') await revoke(company.refresh_token, one)
+      else {
+        const second = (await world.refresh(one, company.refresh_token)).body
+        await world.refresh(one, second.refresh_token)
+        expect((await world.refresh(one, company.refresh_token)).body.error).toBe('invalid_grant')
+      }
+      for (const { body } of [given, exchanged]) {
+        expect(await isAlive(body.access_token)).toBe(false)
+        expect((await world.refresh(one, body.refresh_token)).body.error).toBe('invalid_grant')
+      }
+    },
+  )
+
   describe('introspecting', () => {
     it('a token of one’s own says what it is', async () => {
       const tokens = await authorized()

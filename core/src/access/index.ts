@@ -6,7 +6,6 @@ export {
   mintInstallationToken,
   narrowInstallationTokens,
   revokeApplicationTokens,
-  revokeInstallationFamilies,
   revokeInstallationTokens,
   revokeTokensOfSecret,
 } from './installation-tokens.ts'
@@ -16,8 +15,15 @@ export { createCredentialSweeper, type Sweeps } from './sweep-credentials.ts'
 export { decodeJwt } from './decode-jwt.ts'
 export { dpopAlgorithms, verifyDpopProof } from './dpop.ts'
 export { isSeenFirst } from './seen-ids.ts'
-export { endFamilies, familyOfRefreshToken, mintAccessToken, openFamily, rotateRefreshToken } from './token-families.ts'
-export { findFamily, findRefreshToken, type TokenFamily } from './token-family-store.ts'
+export {
+  endFamilies,
+  familyOfRefreshToken,
+  mintAccessToken,
+  openFamily,
+  revokeInstallationFamilies,
+  rotateRefreshToken,
+} from './token-families.ts'
+export { findRefreshToken, shareFamily, type TokenFamily } from './token-family-store.ts'
 export {
   findApplicationToken,
   listApiKeys,

@@ -5,7 +5,6 @@ import type { AccessContext } from './context.ts'
 import {
   insertApplicationToken,
   markApplicationTokensRevoked,
-  markInstallationFamiliesRevoked,
   markInstallationTokensRevoked,
   narrowTokensOf,
   markTokensOfSecretRevoked,
@@ -57,11 +56,6 @@ export async function narrowInstallationTokens(
 ): Promise<void> {
   await narrowTokensOf(db, installationId, permissions, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
-}
-
-/** Ends every family of refresh tokens of an installation: it was uninstalled, and to install it again is to ask again. */
-export async function revokeInstallationFamilies(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
-  await markInstallationFamiliesRevoked(db, installationId, nowIso(ctx.clock))
 }
 
 /** Ends every token of an application, wherever it is installed, with the transaction that switches the application off. */

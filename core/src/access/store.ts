@@ -201,12 +201,6 @@ export async function narrowTokensOf(
   }
 }
 
-export async function markInstallationFamiliesRevoked(db: Db, installationId: string, now: string): Promise<void> {
-  await db('stoa_token_families')
-    .where({ installation_id: installationId, revoked_time: null })
-    .update({ revoked_time: now })
-}
-
 export async function markApplicationTokensRevoked(db: Db, applicationId: string, now: string): Promise<void> {
   await db('stoa_application_tokens')
     .where({ application_id: applicationId, revoked_time: null })

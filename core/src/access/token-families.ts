@@ -89,9 +89,15 @@ export async function rotateRefreshToken(
   return { outcome: 'reused' }
 }
 
-/** Ends an authorization: its refresh tokens and the access tokens that came of it. */
+/** Ends authorizations: their refresh tokens, the access tokens that came of them, and what was exchanged for locations. */
 export async function endFamilies(ctx: AccessContext, db: Db, ids: string[]): Promise<void> {
-  await markFamiliesRevoked(db, ids, nowIso(ctx.clock))
+  await markFamiliesRevoked(db, ctx.dialect, { ids }, nowIso(ctx.clock))
+  afterCommit(db, () => ctx.signals.emit('credentials-changed'))
+}
+
+/** Ends every authorization of an installation: it was uninstalled, and to install it again is to ask again. */
+export async function revokeInstallationFamilies(ctx: AccessContext, db: Db, installationId: string): Promise<void> {
+  await markFamiliesRevoked(db, ctx.dialect, { installationId }, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }
 

@@ -8,6 +8,8 @@ export interface TokenFamily {
   id: string
   applicationId: string
   installationId: string
+  /** Of a location's that was exchanged: the organization's authorization, which takes it along when it ends. */
+  parentId: string | null
   /** Who consented; null when a company token was exchanged. */
   userId: string | null
   /** In the words of the client. */
@@ -36,6 +38,7 @@ export async function insertFamily(db: Db, family: TokenFamily): Promise<void> {
     id: family.id,
     application_id: family.applicationId,
     installation_id: family.installationId,
+    parent_id: family.parentId,
     user_id: family.userId,
     scope: family.scope,
     permissions: toJson(family.permissions),
@@ -51,7 +54,15 @@ export async function findFamily(db: Db, id: string): Promise<TokenFamily | null
   return row ? toFamily(row) : null
 }
 
-/** As findFamily, and nobody else ends it before the transaction ends. */
+/** As findFamily, and nobody ends it before the transaction ends. */
+export async function shareFamily(db: Db, dialect: Dialect, id: string): Promise<TokenFamily | null> {
+  const query = db(families).where({ id })
+  if (dialect.rowLocks) query.forShare()
+  const row = (await query.first()) as Row | undefined
+  return row ? toFamily(row) : null
+}
+
+/** As shareFamily, and nobody else uses it either. */
 export async function lockFamily(db: Db, dialect: Dialect, id: string): Promise<TokenFamily | null> {
   const query = db(families).where({ id })
   if (dialect.rowLocks) query.forUpdate()
@@ -74,13 +85,37 @@ export async function findExcessFamilies(db: Db, installationId: string, keep: n
   return rows.map(({ id }) => id)
 }
 
-export async function markFamiliesRevoked(db: Db, ids: string[], now: string): Promise<void> {
-  await db(families).whereIn('id', ids).where({ revoked_time: null }).update({ revoked_time: now })
-  await db('stoa_application_tokens')
-    .whereIn('family_id', ids)
-    .where({ revoked_time: null })
-    .update({ revoked_time: now })
+/** The families that are not ended yet: those of an installation, or these and what was exchanged from them. */
+type Ending = { installationId: string } | { ids: string[] }
+
+/**
+ * Ends families with what was exchanged from them, and their access tokens. Locked first, in one order, so that two who end
+ * some of the same do not wait in a circle; and found again once locked, because one may have been exchanged meanwhile.
+ */
+export async function markFamiliesRevoked(db: Db, dialect: Dialect, ending: Ending, now: string): Promise<void> {
+  const live = () => db(families).where({ revoked_time: null })
+  const own =
+    'ids' in ending
+      ? ending.ids
+      : ((await live().where({ installation_id: ending.installationId }).select('id')) as { id: string }[]).map(
+          ({ id }) => id,
+        )
+  if (own.length === 0) return
+  const all = () => live().where((either) => void either.whereIn('id', own).orWhereIn('parent_id', own))
+  if (dialect.rowLocks) await all().orderBy('id').select('id').forUpdate()
+  const ids = ((await all().select('id')) as { id: string }[]).map(({ id }) => id)
+  for (let start = 0; start < ids.length; start += chunk) {
+    const part = ids.slice(start, start + chunk)
+    await db(families).whereIn('id', part).update({ revoked_time: now })
+    await db('stoa_application_tokens')
+      .whereIn('family_id', part)
+      .where({ revoked_time: null })
+      .update({ revoked_time: now })
+  }
 }
+
+/** How many values go into one query. */
+const chunk = 500
 
 export async function insertRefreshToken(
   db: Db,
@@ -129,6 +164,7 @@ function toFamily(row: Row): TokenFamily {
     id: text(row.id),
     applicationId: text(row.application_id),
     installationId: text(row.installation_id),
+    parentId: maybeText(row.parent_id),
     userId: maybeText(row.user_id),
     scope: text(row.scope),
     permissions: json<string[]>(row.permissions),

@@ -1,4 +1,4 @@
-import { findApplicationToken, findFamily, type ApplicationToken } from '../access/index.ts'
+import { findApplicationToken, shareFamily, type ApplicationToken } from '../access/index.ts'
 import { findLocation } from '../accounts/index.ts'
 import type { Application } from '../applications/index.ts'
 import { inTransaction, type Db } from '../database/index.ts'
@@ -24,16 +24,13 @@ export const exchangeToken: Grant = async (ctx, client, form, proof) => {
   }
   const locationId = form.location_id ?? form.audience
   if (locationId === undefined) throw new StoaError('invalid_request', { message: 'location_id is missing.' })
-  const company = tokenKind(subject) === 'at' ? await findApplicationToken(ctx.db, hashToken(subject)) : null
-  const isLive = company && company.revokedTime === null && company.expiresTime > nowIso(ctx.clock)
-  if (!isLive || company.applicationId !== client.application.id || company.installationId === null) {
-    throw new StoaError('invalid_request', { message: 'subject_token is not a live access token of this client.' })
-  }
+  const company = tokenKind(subject) === 'at' ? await findLiveToken(ctx, ctx.db, hashToken(subject)) : null
+  if (company?.applicationId !== client.application.id || company.installationId === null) throw notLive()
   if (company.keyThumbprint !== null && company.keyThumbprint !== proof.keyThumbprint) {
     throw new StoaError('invalid_dpop_proof', { message: 'subject_token is bound to another DPoP key.' })
   }
   const { application, secretId } = client
-  const exchange = { application, company, locationId, secretId, proof }
+  const exchange = { application, companyHash: hashToken(subject), locationId, secretId, proof }
   return inTransaction(ctx.db, async (trx) => {
     try {
       return { ...(await locationTokens(ctx, trx, exchange)), issued_token_type: accessTokenType }
@@ -42,6 +39,7 @@ export const exchangeToken: Grant = async (ctx, client, form, proof) => {
       if (error instanceof StoaError && (error.code === 'not_found' || error.code === 'not_installed')) {
         throw new StoaError('invalid_target', { message: error.message })
       }
+      if (error instanceof StoaError && error.code === 'invalid_token') throw notLive()
       throw error
     }
   })
@@ -49,32 +47,36 @@ export const exchangeToken: Grant = async (ctx, client, form, proof) => {
 
 export interface Exchange {
   application: Application
-  /** The organization's token. */
-  company: ApplicationToken
+  /** Of the organization's token. */
+  companyHash: string
   locationId: string
   secretId: string | null
   proof: Proof
 }
 
 /**
- * Tokens for a location in which the application is installed, of what the organization's authorization covers. Throws
- * `not_found` for a location of somebody else's as for one that does not exist, and `not_installed`.
+ * Tokens for a location in which the application is installed, of what the organization's authorization covers; they end with
+ * that. Throws `not_found` for a location of somebody else's as for one that does not exist, `not_installed`, and
+ * `invalid_token` when the organization's token has ended.
  */
 export async function locationTokens(
   ctx: OAuthContext,
   db: Db,
-  { application, company, locationId, secretId, proof }: Exchange,
+  { application, companyHash, locationId, secretId, proof }: Exchange,
 ): Promise<TokenAnswer> {
+  const company = await findLiveToken(ctx, db, companyHash)
+  if (!company) throw new StoaError('invalid_token')
   if (company.locationId !== null || company.familyId === null) {
     throw new StoaError('invalid_request', {
       message: 'Only the token of an organization gives tokens of its locations.',
     })
   }
-  const family = await findFamily(db, company.familyId)
+  // Before any installation, and shared, so that whoever ends it waits, and then ends what is exchanged here, too.
+  const family = await shareFamily(db, ctx.dialect, company.familyId)
   const whole = await findInstallationById(db, company.installationId ?? '')
   assertActive(whole)
   const location = await findLocation(db, locationId)
-  if (!family || location?.organizationId !== company.organizationId) throw new StoaError('not_found')
+  if (location?.organizationId !== company.organizationId) throw new StoaError('not_found')
   const { organizationId, environment } = company
   const at = { applicationId: application.id, organizationId, locationId, environment }
   const installation = await lockInstallation(db, ctx.dialect, at)
@@ -82,9 +84,17 @@ export async function locationTokens(
   if (!isThere || installation.uninstalledTime !== null) {
     throw new StoaError('not_installed', { message: 'The application is not enabled in this location.' })
   }
+  // The secret that the organization's token came with takes it along when it ends, and need not live otherwise.
+  const proven = { application, secretId: secretId === company.secretId ? null : secretId }
+  const active = await shareActive(ctx, db, proven)
+  // Again, under the locks: the caller may be remembered from before it ended.
+  if (!family || family.revokedTime !== null || !(await findLiveToken(ctx, db, companyHash))) {
+    throw new StoaError('invalid_token')
+  }
   const { answer } = await issueTokens(ctx, db, {
-    application: await shareActive(ctx, db, { application, secretId: null }),
+    application: active,
     installation,
+    parentFamilyId: family.id,
     scope: namesIn(family.scope),
     userId: family.userId,
     secretId,
@@ -92,4 +102,13 @@ export async function locationTokens(
     traceId: proof.traceId,
   })
   return answer
+}
+
+async function findLiveToken(ctx: OAuthContext, db: Db, tokenHash: string): Promise<ApplicationToken | null> {
+  const found = await findApplicationToken(db, tokenHash)
+  return found && found.revokedTime === null && found.expiresTime > nowIso(ctx.clock) ? found : null
+}
+
+function notLive(): StoaError {
+  return new StoaError('invalid_request', { message: 'subject_token is not a live access token of this client.' })
 }

@@ -52,6 +52,8 @@ export interface Holder {
   keyThumbprint: string | null
   secretId: string | null
   traceId: string
+  /** The organization's authorization that this one is exchanged from. */
+  parentFamilyId?: string
 }
 
 /** A new authorization: an access token and the first refresh token of a family. */
@@ -65,6 +67,7 @@ export async function issueTokens(
   const { family, refreshToken } = await openFamily(ctx, db, {
     applicationId: holder.application.id,
     installationId: holder.installation.id,
+    parentId: holder.parentFamilyId ?? null,
     userId: holder.userId,
     // What was asked for: what is granted of it may grow and shrink while the family lives.
     scope: holder.scope.join(' '),

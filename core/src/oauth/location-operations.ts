@@ -44,12 +44,13 @@ export function locationOperations(ctx: OAuthContext): Operation[] {
     if (form.companyId !== caller.organizationId) throw new StoaError('tenant_mismatch')
     // The caller was authenticated by this very token.
     const token = String(request.headers.authorization).replace(/^\S+\s+/, '')
-    const company = await findApplicationToken(db, hashToken(token))
+    const companyHash = hashToken(token)
+    const company = await findApplicationToken(db, companyHash)
     const found = await findApplication(db, application.applicationId)
     if (!company || !found) throw new StoaError('invalid_token')
     const proof = { keyThumbprint: company.keyThumbprint, traceId: request.traceId }
-    const { locationId } = form
-    return locationTokens(ctx, db, { application: found, company, locationId, secretId: company.secretId, proof })
+    const { secretId } = company
+    return locationTokens(ctx, db, { application: found, companyHash, locationId: form.locationId, secretId, proof })
   }
   return [
     defineOperation({
