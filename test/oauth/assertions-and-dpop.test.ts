@@ -266,6 +266,15 @@ eachDatabase((database) => {
       expect((await use(body.access_token, proofFor(body.access_token))).status).toBe(200)
     })
 
+    it('binds what comes of an authorization that was not bound, once its client sends one', async () => {
+      const tokens = (await world.tokens(app, { browser })).body
+      const form = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, ...clientForm(app) }
+      const { body } = await world.token(form, { DPoP: proof() })
+      expect(body.token_type).toBe('DPoP')
+      expect((await use(body.access_token, null, 'Bearer')).status).toBe(401)
+      expect((await use(body.access_token, proofFor(body.access_token))).status).toBe(200)
+    })
+
     it('of a pushed request binds the code, and must be of the key that dpop_jkt names', async () => {
       const { challenge } = pkce()
       const asked = { response_type: 'code', redirect_uri: callback, code_challenge: challenge }

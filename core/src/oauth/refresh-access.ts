@@ -34,7 +34,8 @@ export const refreshAccess: Grant = async (ctx, client, form, proof) => {
       userId: family.userId,
       secretId,
       traceId: proof.traceId,
-      keyThumbprint: family.keyThumbprint,
+      // RFC 9449 section 5: an authorization that is older than the client's key gives tokens that are bound to it now.
+      keyThumbprint: family.keyThumbprint ?? proof.keyThumbprint,
     }
     return issueAccess(ctx, trx, holder, { family, scope, refreshToken: rotation.refreshToken })
   })
