@@ -167,6 +167,22 @@ eachDatabase((database) => {
     },
   )
 
+  it('withdrawing a grant leaves the organization’s token its way to the locations, with less there', async () => {
+    const one = await world.app(asks)
+    const form = { target: 'all', future: 'yes', optional: ['charges:read'] }
+    const company = (await world.tokens(one, { browser, form })).body
+    const { organization, locations } = world.world
+    const path = `/organizations/${organization.id}/application-instances/${one.id}/access/optional`
+    const { status } = await world.call('PUT', path, {
+      token: organization.apiKey,
+      body: { optionalPermissions: [] },
+    })
+    expect(status).toBe(200)
+    const body = { companyId: organization.id, locationId: locations[0]!.id }
+    const location = await world.call('POST', '/oauth/locationToken', { token: company.access_token, body })
+    expect([location.status, location.body.scope]).toEqual([200, 'oauth.readonly'])
+  })
+
   describe('introspecting', () => {
     it('a token of one’s own says what it is', async () => {
       const tokens = await authorized()

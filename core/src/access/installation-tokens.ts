@@ -45,16 +45,16 @@ export async function revokeInstallationTokens(ctx: AccessContext, db: Db, insta
 }
 
 /**
- * Takes from every live token of an installation what is not in `permissions` (canonical names), with the transaction that
- * makes its grant smaller.
+ * Takes `lost` (canonical names) from every live token of an installation, with the transaction that makes its grant smaller.
+ * What a token has by itself stays: an organization's reaches its locations whatever is granted.
  */
 export async function narrowInstallationTokens(
   ctx: AccessContext,
   db: Db,
   installationId: string,
-  permissions: string[],
+  lost: string[],
 ): Promise<void> {
-  await narrowTokensOf(db, installationId, permissions, nowIso(ctx.clock))
+  await narrowTokensOf(db, installationId, lost, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))
 }
 

@@ -181,19 +181,14 @@ export async function markInstallationTokensRevoked(db: Db, installationId: stri
 }
 
 /** Installations have a handful of live tokens; those that lose nothing are not written. */
-export async function narrowTokensOf(
-  db: Db,
-  installationId: string,
-  permissions: string[],
-  now: string,
-): Promise<void> {
+export async function narrowTokensOf(db: Db, installationId: string, lost: string[], now: string): Promise<void> {
   const rows = (await db('stoa_application_tokens')
     .where({ installation_id: installationId, revoked_time: null })
     .where('expires_time', '>', now)
     .select('token_hash', 'permissions')) as Row[]
   for (const row of rows) {
     const held = json<string[]>(row.permissions)
-    const left = held.filter((name) => permissions.includes(name))
+    const left = held.filter((name) => !lost.includes(name))
     if (left.length === held.length) continue
     await db('stoa_application_tokens')
       .where({ token_hash: text(row.token_hash) })

@@ -11,6 +11,6 @@ export async function narrowTo(
   before: Installation,
   after: Installation,
 ): Promise<void> {
-  if (without(before.grant, after.grant).length === 0) return
-  await narrowInstallationTokens(ctx, db, after.id, after.grant)
+  const lost = without(before.grant, after.grant)
+  if (lost.length > 0) await narrowInstallationTokens(ctx, db, after.id, lost)
 }
