@@ -308,6 +308,17 @@ eachDatabase((database) => {
       },
     )
 
+    it('keeps what belongs to it and nothing else', async () => {
+      expect((await push(app, { filler: 'x'.repeat(100_000) })).status).toBe(201)
+      const { request_uri } = (await push(app, { environment: 'sandbox', filler: 'x' })).body
+      expect((await bring(app, request_uri)).url).not.toContain('filler')
+      const form = new URLSearchParams({ response_type: 'code', redirect_uri: callback, ...usual, ...clientForm(app) })
+      const twice = `${form.toString()}&prompt=consent&prompt=none`
+      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+      const { status, body } = await world.call('POST', '/oauth/par', { body: twice, headers })
+      expect([status, body.error]).toEqual([400, 'invalid_request'])
+    })
+
     it('is checked when it is pushed', async () => {
       const refusals = [
         [{ redirect_uri: 'https://evil.example' }, 400, 'invalid_request'],
@@ -317,6 +328,7 @@ eachDatabase((database) => {
         [{ response_type: 'token' }, 400, 'unsupported_response_type'],
         [{ code_challenge_method: 'plain' }, 400, 'invalid_request'],
         [{ state: 'x\0' }, 400, 'invalid_request'],
+        [{ location_id: 'x'.repeat(20_000) }, 400, 'invalid_request'],
       ] as const
       for (const [parameters, status, error] of refusals) {
         const answer = await push(app, parameters)

@@ -36,12 +36,16 @@ export function createCredentialSweeper(
   let underWay: Promise<void> = Promise.resolve()
 
   async function sweep(): Promise<void> {
-    const before = isoIn(ctx.clock, -keptSeconds)
-    try {
-      for (const remove of [...own.atOnce, ...more.atOnce]) await remove(ctx.db, nowIso(ctx.clock))
-      for (const remove of [...own.later, ...more.later]) await remove(ctx.db, before)
-    } catch (err) {
-      ctx.logger.warn({ err }, 'ended credentials could not be removed; it will be tried again')
+    const [now, before] = [nowIso(ctx.clock), isoIn(ctx.clock, -keptSeconds)]
+    const all = [
+      ...[...own.atOnce, ...more.atOnce].map((remove) => () => remove(ctx.db, now)),
+      ...[...own.later, ...more.later].map((remove) => () => remove(ctx.db, before)),
+    ]
+    for (const remove of all) {
+      // Each by itself: one table that is too large to be swept in time must not let the others grow as well.
+      await remove().catch((err: unknown) =>
+        ctx.logger.warn({ err }, 'ended credentials could not be removed; it will be tried again'),
+      )
     }
   }
 

@@ -153,8 +153,10 @@ export async function markRefreshTokenRotated(
     .update({ rotated_time: set.rotatedTime, successor_hash: set.successorHash })
 }
 
+/** A family that is used lives on for years: of its refresh tokens those go that are too old to be told from unknown ones. */
 export async function deleteEndedFamilies(db: Db, before: string): Promise<void> {
   const ended = () => db(families).where('expires_time', '<', before).select('id')
+  await db(refreshTokens).where('expires_time', '<', before).delete()
   await db(refreshTokens).whereIn('family_id', ended()).delete()
   await db(families).where('expires_time', '<', before).delete()
 }

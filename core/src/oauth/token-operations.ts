@@ -7,7 +7,7 @@ import {
 import { afterCommit, inTransaction } from '../database/index.ts'
 import { defineOperation, reply, type Operation } from '../http/index.ts'
 import { hashToken, invalidField, nowIso, StoaError, tokenKind, Type } from '../kernel/index.ts'
-import { AuthorizeRefusal, readAuthorizeRequest } from './authorize-request.ts'
+import { AuthorizeRefusal, authorizeParameters, readAuthorizeRequest } from './authorize-request.ts'
 import { grantToClient } from './client-credentials.ts'
 import type { OAuthContext } from './context.ts'
 import { exchangeToken, exchangeType } from './exchange-token.ts'
@@ -143,8 +143,7 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
         if (body.request_uri !== undefined) {
           throw new StoaError('invalid_request', { message: 'A pushed request holds no request_uri.' })
         }
-        const { client_secret: _s, client_assertion: _a, client_assertion_type: _t, ...rest } = body
-        const parameters = new URLSearchParams(rest as Record<string, string>)
+        const parameters = parametersIn(body)
         parameters.set('client_id', client.application.clientId)
         // RFC 9449 section 10.1: a proof binds the code to its key as dpop_jkt would.
         if (proof.keyThumbprint !== null) {
@@ -153,12 +152,30 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
           }
           parameters.set('dpop_jkt', proof.keyThumbprint)
         }
+        // Whoever names a public client may push: what is kept for it has an end.
+        if (parameters.toString().length > longestPushed) {
+          throw new StoaError('invalid_request', { message: 'The request is too long to be kept.' })
+        }
         await assertAcceptable(ctx, parameters)
         const uri = await inTransaction(ctx.db, (trx) => pushRequest(ctx, trx, client.application.id, parameters))
         return reply(201, { request_uri: uri, expires_in: pushedSeconds })
       },
     }),
   ]
+}
+
+const longestPushed = 16_000
+
+/** Of a pushed form what belongs to the authorization request. */
+function parametersIn(body: Record<string, unknown>): URLSearchParams {
+  const parameters = new URLSearchParams()
+  for (const name of authorizeParameters) {
+    if (!Object.hasOwn(body, name)) continue
+    const value = body[name]
+    if (typeof value !== 'string') throw invalidField(name, 'came more than once', 'invalid_request')
+    parameters.set(name, value)
+  }
+  return parameters
 }
 
 /** What would be refused later is refused now, to the client instead of to a person. */

@@ -51,6 +51,7 @@ export const accessMigration: Migration = {
       column.text('successor_hash').nullable()
       table.primary(['token_hash'])
       table.index(['family_id'])
+      table.index(['expires_time'])
     })
     // Ids of client assertions and DPoP proofs, until they have expired: none is taken twice.
     await createTable('stoa_seen_ids', (column, table) => {
