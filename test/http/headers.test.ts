@@ -76,6 +76,19 @@ describe('CORS', () => {
     expect(headers.get('access-control-max-age')).toBe('600')
   })
 
+  it.each(['/oauth/authorize', '/oauth/consent', '/oauth/sign-in'])('is never there for a page: %s', async (path) => {
+    for (const method of ['GET', 'POST', 'OPTIONS']) {
+      const { headers } = await send(open.url, { path, method, headers: { Origin: 'https://evil.example' } })
+      expect([method, cors(headers)]).toEqual([method, []])
+    }
+    const { headers } = await send(open.url, {
+      path: '/oauth/token',
+      method: 'POST',
+      headers: { Origin: 'https://a.example' },
+    })
+    expect(headers.get('access-control-allow-origin')).toBe('*')
+  })
+
   it('with "*" lets anybody, without credentials of the browser', async () => {
     const { headers } = await send(open.url, { path: '/health', headers: { Origin: 'https://anybody.example' } })
     expect(headers.get('access-control-allow-origin')).toBe('*')

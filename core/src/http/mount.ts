@@ -57,7 +57,11 @@ export function mountOperations({ context, authenticate, explainLack, operations
   const router = Router()
   const schemas = createSchemaCompiler()
   const rateLimit = createRateLimit(context.clock)
-  const common = commonHandlers(context)
+  const ofPrograms = [...commonHandlers(context), ...corsHandlers(context)]
+  // No script of another origin has any business on a page (RFC 9700 section 2.6).
+  const ofPages = commonHandlers(context)
+  const pagePaths = new Set(operations.filter(({ surface }) => surface === 'page').flatMap(pathsOf))
+  const commonAt = (path: string) => (pagePaths.has(path) ? ofPages : ofPrograms)
   const methodsByPath = new Map<string, Set<string>>()
 
   for (const operation of operations) {
@@ -78,6 +82,7 @@ export function mountOperations({ context, authenticate, explainLack, operations
     const refuse: express.ErrorRequestHandler = (error, req, res, _next) => {
       renderError(error, req, res, operation.surface, context)
     }
+    const common = operation.surface === 'page' ? ofPages : ofPrograms
     router[operation.method.toLowerCase() as 'get'](paths, ...common, ...raw, handle, refuse)
     for (const path of paths) methodsByPath.set(path, (methodsByPath.get(path) ?? new Set()).add(operation.method))
   }
@@ -85,7 +90,7 @@ export function mountOperations({ context, authenticate, explainLack, operations
   for (const [path, methods] of methodsByPath) {
     // Express answers HEAD by the GET handler.
     const allow = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
-    router.all(path, ...common, (req, res) => {
+    router.all(path, ...commonAt(path), (req, res) => {
       res.setHeader('Allow', `${allow}, OPTIONS`)
       if (req.method === 'OPTIONS') return void res.status(204).end()
       renderError(new StoaError('method_not_allowed'), req, res, 'store', context)
@@ -124,17 +129,18 @@ export function notFoundHandler(context: Context): RequestHandler {
 }
 
 function commonHandlers(context: Context): RequestHandler[] {
-  const origins = context.config.corsOrigins
   return [
     (req, res, next) => {
       setRequestId(req, res)
       next()
     },
     securityHeaders(context.config),
-    ...(origins.length > 0
-      ? [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })]
-      : []),
   ]
+}
+
+function corsHandlers({ config: { corsOrigins: origins } }: Context): RequestHandler[] {
+  if (origins.length === 0) return []
+  return [cors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders, maxAge: 600 })]
 }
 
 /** helmet's headers. Those that force https stay out when the host is reached over http: they would lock its pages out. */
