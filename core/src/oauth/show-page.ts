@@ -108,6 +108,7 @@ function pageReply(
 
 /** Where a form may lead, as the content security policy says it: an origin, or the scheme of a native application. */
 function formTarget(redirectUri: string): string {
-  const { origin, protocol } = new URL(redirectUri)
-  return origin === 'null' ? protocol : origin
+  const { origin, protocol, hostname } = new URL(redirectUri)
+  // The policy's grammar has no IPv6 addresses: browsers would leave [::1] out, and keep the person from going back.
+  return origin === 'null' || hostname.startsWith('[') ? protocol : origin
 }
