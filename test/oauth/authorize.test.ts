@@ -129,6 +129,14 @@ eachDatabase((database) => {
       }
     })
 
+    it('of an IPv6 loopback address is one that the page’s policy lets forms lead to', async () => {
+      const redirect_uri = 'http://[::1]:53117/cb'
+      const one = await world.app({ clientType: 'native', redirectUris: ['http://[::1]/cb'] })
+      const browser = await world.signedIn()
+      const page = await browser.open(world.authorizeUrl(one, { ...usual, redirect_uri }))
+      expect(page.headers.get('content-security-policy')).toContain("form-action 'self' http:;")
+    })
+
     it.each(['confidential', 'public'])('of a %s application has its port', async (clientType) => {
       const one = await world.app({ clientType, redirectUris: [native] })
       expect(asksThePerson(await ask(one, { redirect_uri: native }))).toBe(true)
@@ -147,6 +155,20 @@ eachDatabase((database) => {
     it('that does not say who it is, or says two names, is told to the person alone', async () => {
       expectPage(await open(`${world.url}/oauth/authorize`))
       expectPage(await open(`${world.authorizeUrl(app, usual)}&client_id=${app.clientId}`))
+    })
+
+    it('that nobody has reviewed, or an operator disabled, leads no browser away by a mistake', async () => {
+      const body = { name: 'Unreviewed', description: 'Does things.', redirectUris: [callback], permissions: [] }
+      const draft = (await world.publisher.createDeveloperApplication({ body } as never)) as unknown as App
+      const disabled = await world.app()
+      await world.operator.disableApplication({ params: { id: disabled.id }, body: { reason: 'phishing' } } as never)
+      for (const one of [draft, disabled]) {
+        for (const mistake of [{ prompt: 'none' }, { scope: 'nonsense' }, { response_type: 'token' }]) {
+          expectPage(await ask(one, mistake))
+        }
+      }
+      expect(asksThePerson(await ask(draft))).toBe(true)
+      expectPage(await ask(disabled))
     })
 
     it('that is switched off learns that it is', async () => {

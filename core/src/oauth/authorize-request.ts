@@ -29,11 +29,18 @@ export class AuthorizeRefusal extends Error {
   readonly code: string
   readonly redirectUri: string
   readonly state: string | null
-  constructor(code: string, message: string, { redirectUri, state }: { redirectUri: string; state: string | null }) {
+  /** Whether a reviewer vouches for the redirect URI, so that a browser may be sent there before anybody was asked. */
+  readonly isTrusted: boolean
+  constructor(
+    code: string,
+    message: string,
+    { redirectUri, state, isTrusted }: { redirectUri: string; state: string | null; isTrusted: boolean },
+  ) {
     super(message)
     this.code = code
     this.redirectUri = redirectUri
     this.state = state
+    this.isTrusted = isTrusted
   }
 }
 
@@ -75,7 +82,9 @@ export async function readAuthorizeRequest(
   const parameters = await unpushed(ctx, db, given, application)
   const redirectUri = redirectUriOf(application, parameters)
   const state = parameters.getAll('state').length === 1 ? parameters.get('state') : null
-  const refuse = (code: string, message: string) => new AuthorizeRefusal(code, message, { redirectUri, state })
+  const isTrusted = application.version > 0 && application.status !== 'disabled'
+  const refuse = (code: string, message: string) =>
+    new AuthorizeRefusal(code, message, { redirectUri, state, isTrusted })
 
   const twice = authorizeParameters.find((name) => parameters.getAll(name).length > 1)
   if (twice) throw refuse('invalid_request', `${twice} came more than once.`)

@@ -44,7 +44,9 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
           return enter(ctx, request, { request: asked })
         } catch (error) {
           if (!(error instanceof AuthorizeRefusal)) throw error
-          const { code, message, redirectUri, state } = error
+          const { code, message, redirectUri, state, isTrusted } = error
+          // Or anybody could register an address, and have this host's own lead there without a click (RFC 9700 section 4.11.2).
+          if (!isTrusted) throw new StoaError('invalid_request', { message, cause: error })
           const told = { error: code, error_description: message, state, iss: ctx.config.baseUrl }
           return redirect(withParameters(redirectUri, told))
         }
