@@ -54,5 +54,23 @@ eachDatabase((database) => {
       })
       expect(funds.status).toBe(200)
     })
+
+    it('a client that gets a location’s tokens again and again does not lose the one that a person gave it', async () => {
+      const one = await world.app()
+      const own = (await world.tokens(one)).body
+      const company = (await world.tokens(one, { form: { target: 'all', future: 'yes' } })).body
+      const form = { companyId: company.companyId as string, locationId: own.locationId as string }
+      let last = company
+      for (let i = 0; i < 102; i++) {
+        const { status, body } = await world.call('POST', '/oauth/locationToken', {
+          token: company.access_token,
+          body: form,
+        })
+        expect(status).toBe(200)
+        last = body
+      }
+      expect((await world.refresh(one, own.refresh_token)).status).toBe(200)
+      expect((await world.refresh(one, last.refresh_token)).status).toBe(200)
+    })
   })
 })

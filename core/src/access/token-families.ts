@@ -16,7 +16,7 @@ import {
   type TokenFamily,
 } from './token-family-store.ts'
 
-/** More live authorizations than this of one installation are a client that never keeps its tokens: the oldest end. */
+/** More live authorizations than this of one installation are a client that never keeps its tokens: some end. */
 const mostFamilies = 100
 
 /** Begins a family with its first refresh token, which is in this answer and nowhere else. */
@@ -33,7 +33,7 @@ export async function openFamily(
     revokedTime: null,
   }
   await insertFamily(db, family)
-  const excess = await findExcessFamilies(db, family.installationId, mostFamilies)
+  const excess = (await findExcessFamilies(db, family.installationId, mostFamilies)).filter((id) => id !== family.id)
   if (excess.length > 0) await endFamilies(ctx, db, excess)
   const refreshToken = mintToken('rt')
   await keepRefreshToken(ctx, db, family, refreshToken)

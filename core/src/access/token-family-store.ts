@@ -74,11 +74,14 @@ export async function setFamilyExpiry(db: Db, id: string, expiresTime: string): 
   await db(families).where({ id }).update({ expires_time: expiresTime })
 }
 
-/** The oldest live families of an installation beyond the newest `keep`. */
+/**
+ * The live families of an installation beyond `keep`: those first that were exchanged, because that can be done again without
+ * anybody's consent, and of each kind those that were not used for longest.
+ */
 export async function findExcessFamilies(db: Db, installationId: string, keep: number): Promise<string[]> {
   const rows = (await db(families)
     .where({ installation_id: installationId, revoked_time: null })
-    .orderBy('id', 'desc')
+    .orderByRaw('case when parent_id is null then 0 else 1 end, expires_time desc, id desc')
     .offset(keep)
     .limit(1000)
     .select('id')) as { id: string }[]
