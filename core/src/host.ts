@@ -50,7 +50,14 @@ import {
   type Logger,
   type SecretBox,
 } from './kernel/index.ts'
-import { createExplainLack, oauthOperations, oauthPages, oauthSweeps, type OAuthContext } from './oauth/index.ts'
+import {
+  createExplainLack,
+  createWellKnown,
+  oauthOperations,
+  oauthPages,
+  oauthSweeps,
+  type OAuthContext,
+} from './oauth/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { createServices, type Services } from './services.ts'
 import { createWallet, pricesOf } from './wallet/index.ts'
@@ -74,6 +81,11 @@ export interface HostConfig extends ConfigInput {
 export interface Host {
   /** Mount it: `app.use(host.router)`. It serves without `start()`, and lets paths it does not know pass. */
   router: Router
+  /**
+   * The authorization server's metadata for a router that is mounted below a path: `app.use(host.wellKnown)` at the root of
+   * the origin, where standard clients look for them.
+   */
+  wellKnown: Router
   /** For a server that has nothing else: answers 404 in the host's form. */
   notFound: RequestHandler
   /** Every operation the router serves. */
@@ -171,7 +183,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
   ]
   catalogue.add(platformPermissions)
   catalogue.add(
-    config.permissions.map((each) => ({ ...each, roles: ['owner', 'admin'], applications: true, ownKeys: false })),
+    config.permissions.map((each) => ({
+      ...each,
+      ofApplications: each.sentence,
+      roles: ['owner', 'admin'],
+      applications: true,
+      ownKeys: false,
+    })),
   )
   catalogue.addOperations(operations)
 
@@ -189,10 +207,11 @@ export async function createHost(input: HostConfig): Promise<Host> {
   const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
   return {
     router,
+    wellKnown: createWellKnown(oauth),
     notFound: notFoundHandler(ctx),
     operations,
     openApi: () => createOpenApi(operations, config, version),
-    services: createServices(ctx),
+    services: createServices(ctx, authenticate),
     events: ctx.lifecycle,
     start() {
       for (const worker of workers) worker.start()

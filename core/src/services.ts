@@ -17,7 +17,7 @@ import {
 } from './accounts/index.ts'
 import { saveApiKey, type AccessContext, type ApiKey, type NewApiKey } from './access/index.ts'
 import { inTransaction } from './database/index.ts'
-import type { Permission } from './http/index.ts'
+import type { Authenticate, Caller, CredentialRequest, Permission } from './http/index.ts'
 import { nowIso } from './kernel/index.ts'
 
 /** What an embedder's own code may do without a credential: it is the authority. Everything else goes through the API. */
@@ -36,11 +36,16 @@ export interface Services {
   listMemberships(userId: string): Promise<Membership[]>
   /** The secret is in this answer and nowhere else. Throws `unknown_permission`. */
   createApiKey(key: NewApiKey & { organizationId: string; createdBy: string }): Promise<{ key: ApiKey; secret: string }>
+  /**
+   * Who a request to one of your own routes is from, when it carries a credential of this host: an application's token, an API
+   * key, a session. `url` is the address as the client sees it, for DPoP. Throws a StoaError with status 401.
+   */
+  authenticate(request: { headers: CredentialRequest['headers']; method: string; url: string }): Promise<Caller>
   /** The permission catalogue. */
   permissions(): Permission[]
 }
 
-export function createServices(ctx: AccessContext): Services {
+export function createServices(ctx: AccessContext, authenticate: Authenticate): Services {
   const { db, clock } = ctx
   return {
     createUser: (user) => createUser(ctx, db, user),
@@ -63,6 +68,7 @@ export function createServices(ctx: AccessContext): Services {
     },
     listMemberships: (userId) => listMemberships(db, userId),
     createApiKey: (key) => saveApiKey(ctx, db, key),
+    authenticate: (request) => authenticate({ ...request, ip: '', scope: { organizationId: null, locationId: null } }),
     permissions: () => ctx.catalogue.all(),
   }
 }

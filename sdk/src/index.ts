@@ -1,4 +1,6 @@
+export * from './app/index.ts'
 export * from './contract/index.ts'
 export * from './server/index.ts'
+export * from './tokens/index.ts'
 export { createClient, StoaApiError, type Client, type ClientOptions } from './client/create-client.ts'
 export type { Operations } from './client/generated.ts'

@@ -80,7 +80,7 @@ export class VersionModel {
       case 'release':
         return this.#of(action.nth, 'approved', 200, (version) => this.#release(version))
       case 'yank':
-        return this.#of(action.nth, 'released', 200, (version) => {
+        return this.#of(action.nth, ['approved', 'released'], 200, (version) => {
           const others = this.versions.filter((each) => each.status === 'released' && each !== version)
           if (this.inForce === version.version) {
             if (others.length === 0) return false
@@ -94,10 +94,10 @@ export class VersionModel {
     }
   }
 
-  #of(nth: number, status: Status, success: number, then: (version: ModelVersion) => false | void): number {
+  #of(nth: number, from: Status | Status[], success: number, then: (version: ModelVersion) => false | void): number {
     const version = this.#find(this.numberOf(nth))
     if (!version) return 404
-    return version.status === status && then(version) !== false ? success : 409
+    return [from].flat().includes(version.status) && then(version) !== false ? success : 409
   }
 
   #find(number: number): ModelVersion | undefined {

@@ -314,6 +314,23 @@ eachDatabase((database) => {
       ])
     })
 
+    it('makes room for the next when an approved one is not wanted any more', async () => {
+      const id = await world.application('available')
+      ok(
+        await world.call('POST', `/applications/${id}/submit`, world.publisher.token, {
+          permissions: ['GetPlan'],
+          release: 'manual',
+        }),
+      )
+      ok(await world.call('POST', `/applications/${id}/approve`, world.operator.token, {}))
+      const next = () =>
+        world.call('POST', `/applications/${id}/submit`, world.publisher.token, { permissions: ['GetOrder'] })
+      expect((await next()).body.code).toBe('wrong_state')
+      expect((await step(id, 2, 'yank', { reason: 'Changed my mind' })).body).toMatchObject({ status: 'yanked' })
+      expect((await step(id, 2, 'release')).body.code).toBe('wrong_state')
+      expect((await next()).status).toBe(200)
+    })
+
     it('is refused for the only released one, and without a reason', async () => {
       const id = await world.application('available')
       const before = [await get(id), await versions(id), await history(id)]
@@ -416,10 +433,17 @@ eachDatabase((database) => {
         installations: { total: 2, needApproval: 2, rollOutByThemselves: 0 },
       })
 
-      ok(await call('PATCH', `${at(id)}/versions/2`, { permissions: ['invoices:index'], properties: null }))
+      const less = {
+        permissions: ['invoices:index'],
+        optionalPermissions: ['GetPlan', 'GetCustomer'],
+        properties: null,
+      }
+      ok(await call('PATCH', `${at(id)}/versions/2`, less))
       expect(await impact(id, 2)).toMatchObject({
         addedPermissions: [],
         removedPermissions: [{ name: 'customers:show' }],
+        // What was required before is nothing new when it is optional.
+        addedOptionalPermissions: [{ name: 'plans:show' }],
         settingsChanged: false,
         installations: { total: 2, needApproval: 1, rollOutByThemselves: 1 },
       })

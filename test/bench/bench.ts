@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DemoWorld } from '@stoa/core/testing'
+import pg from 'pg'
 import { startPostgres } from '../support/postgres-server.ts'
 import { benchCharges } from './bench-charges.ts'
 import { benchDeliveries } from './bench-deliveries.ts'
 import { benchReads } from './bench-reads.ts'
+import { benchTokens } from './bench-tokens.ts'
 import { startChild, type Child } from './child.ts'
 
 /**
@@ -16,6 +18,8 @@ import { startChild, type Child } from './child.ts'
 export interface Subject {
   label: string
   host: Child<{ url: string; world: DemoWorld }>
+  /** The same on a database of its own, which keeps no verified credential in memory. */
+  cold: Child<{ url: string; world: DemoWorld }>
   bare: Child<{ url: string }>
 }
 
@@ -29,16 +33,20 @@ console.log(`Each figure: ${seconds} s closed loop; load generator, server and d
 
 const directory = await mkdtemp(join(tmpdir(), 'stoa-bench-'))
 const postgres = await startPostgres()
+await createDatabase(postgres.url, 'cold')
 const bare = await startChild<{ url: string }>('./bare-server.ts')
 try {
-  for (const [label, database] of [
-    ['SQLite, synchronous=FULL', join(directory, 'bench.db')],
-    ['PostgreSQL, fsync on', `${postgres.url}/postgres`],
+  for (const [label, database, coldDatabase] of [
+    ['SQLite, synchronous=FULL', join(directory, 'bench.db'), join(directory, 'cold.db')],
+    ['PostgreSQL, fsync on', `${postgres.url}/postgres`, `${postgres.url}/cold`],
   ] as const) {
     console.log(`## ${label}\n`)
     const host = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [database])
-    const subject = { label, host, bare }
+    const cold = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [coldDatabase, 'cold'])
+    const subject = { label, host, cold, bare }
     await benchReads(subject, seconds)
+    await benchTokens(subject, seconds)
+    await cold.stop()
     await benchCharges(subject, seconds)
     await benchDeliveries(subject)
     await host.stop()
@@ -50,3 +58,10 @@ try {
   await rm(directory, { recursive: true, force: true })
 }
 process.exit(0)
+
+async function createDatabase(url: string, name: string): Promise<void> {
+  const admin = new pg.Client(`${url}/postgres`)
+  await admin.connect()
+  await admin.query(`CREATE DATABASE ${name}`)
+  await admin.end()
+}

@@ -76,6 +76,12 @@ describe('the guides', () => {
     expect(ran.stdout).toContain('true')
   })
 
+  test('wire formats: every snippet runs', async () => {
+    const ran = await runProgram('wire-formats', await programOf('docs/guides/wire-formats.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toBe('healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\n')
+  })
+
   test('versions: every snippet runs', async () => {
     const ran = await runProgram('versions', await programOf('docs/guides/versions.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
@@ -84,6 +90,15 @@ describe('the guides', () => {
     expect(ran.stdout).toContain('{ total: 1, needApproval: 1, rollOutByThemselves: 0 }')
     expect(ran.stdout).toContain("submitted [ 'GetCustomer' ]\nreleased true\n")
     expect(ran.stdout).toContain("[ [ 2, 'yanked', false ], [ 1, 'released', true ] ]\ntrue true\n")
+  })
+
+  test('access: every snippet runs, and prints what it says', async () => {
+    const ran = await runProgram('access', await programOf('docs/guides/access.md', 'js'), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toMatch(
+      /pending \[\s+\{ name: 'coupons:update', sentence: 'change coupons', risk: 'high' \}\s+\]/,
+    )
+    expect(ran.stdout).toContain('complete true\nwrong_state\ntrue\n')
   })
 
   test('operating: every command runs', async () => {

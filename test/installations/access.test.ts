@@ -30,13 +30,7 @@ eachDatabase((database) => {
   const installationOf = async (id: string): Promise<string> =>
     ((await world.db('stoa_installations').where({ application_id: id }).first()) as { id: string }).id
 
-  /** An application that asks for this from its first version on. */
-  async function asking(asks: Asks): Promise<string> {
-    const id = await world.application()
-    await world.release(id, asks)
-    return id
-  }
-
+  const asking = (asks: Asks) => world.asking(asks)
   describe('installing', () => {
     it('grants what is required, and none of what is optional unless it is chosen', async () => {
       const id = await asking({ permissions: ['GetCustomer'], optionalPermissions: ['GetInvoice', 'GetOrder'] })
@@ -130,7 +124,7 @@ eachDatabase((database) => {
       expect(await pendingAccessOf(world.ctx, world.db, await installationOf(id))).toEqual({
         missing: ['coupons:update'],
         version: 2,
-        approvalUrl: `http://stoa.test/organizations/${world.merchant.organizationId}/application-instances/${id}/access`,
+        deciderId: await installationOf(id),
       })
       expect(await world.told(id)).toMatchObject([
         {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLocation } from '../../core/src/accounts/index.ts'
 import { inTransaction } from '../../core/src/database/index.ts'
@@ -30,8 +31,7 @@ async function openCompany(world: World, count: number, asks: Asks = {}) {
   const { organizationId, token } = owner
   const locations: string[] = []
   for (let n = 0; n < count; n++) locations.push(await world.location(organizationId))
-  const id = await world.application()
-  await world.release(id, { permissions: ['GetCustomer'], installsOn: 'location', ...asks })
+  const id = await world.asking({ permissions: ['GetCustomer'], installsOn: 'location', ...asks })
   const under = (locationId: string, rest = '') =>
     `/organizations/${organizationId}/locations/${locationId}/application-instances/${id}${rest}`
   const own = (rest = '') => `/application-instances/${id}${rest}`
@@ -71,7 +71,7 @@ async function expectEverywhereOnce(company: Company, locations: string[]) {
   for (const child of children) {
     expect(child).toMatchObject({ parent_id: parent!.id, status: 'enabled', grant: parent!.grant })
   }
-  expect((await company.enabledEvents()).sort()).toEqual([null, ...locations].sort())
+  expect((await company.enabledEvents()).map(String).sort()).toEqual(['null', ...locations].sort())
 }
 
 eachDatabase((database) => {
@@ -297,7 +297,7 @@ eachDatabase((database) => {
       expect(await company.installed()).toEqual([])
       expect((await world.request('GET', company.own('/configuration'), { token })).status).toBe(401)
       const disabled = (await world.events(company.id)).filter(({ type }) => type.endsWith('disabled'))
-      expect(disabled.map(({ locationId }) => locationId).sort()).toEqual([...company.locations, null].sort())
+      expect(disabled.map(({ locationId }) => String(locationId)).sort()).toEqual([...company.locations, 'null'].sort())
       const [last] = (await company.history(company.under(location))).slice(-1)
       expect(last.reason).toBe('installed')
       const reasons = (await company.history(company.under(location))).map((step: { reason: string }) => step.reason)
@@ -452,6 +452,23 @@ onPostgres((database: TestDatabase) => {
     const [added] = await Promise.all([company.addLocation(), world.work(), world.work()])
     await world.work()
     await expectEverywhereOnce(company, [...company.locations, added])
+  })
+
+  it('is left alone by a worker whose lease a successor took over', async () => {
+    const world = await openWorld(database)
+    const company = await openCompany(world, 130)
+    const { installation } = await company.consent({ locations: 'all', future: false })
+    let late: Promise<void> | undefined
+    await inTransaction(world.db, async (trx) => {
+      await trx('stoa_installations').where({ id: installation.id }).forUpdate()
+      late = world.work()
+      const isClaimed = async () => (await world.db('stoa_installation_jobs').whereNotNull('lease_token')).length > 0
+      while (!(await isClaimed())) await sleep(20)
+      // The successor was done, and the locations it served were put out since.
+      await trx('stoa_installation_jobs').update({ lease_token: 'another', due_time: null })
+    })
+    await late
+    expect(await company.installed()).toHaveLength(100)
   })
 
   it('is uninstalled for good while workers still pass it on', async () => {

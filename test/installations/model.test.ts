@@ -45,7 +45,13 @@ eachDatabase((database) => {
           if (trait.isHeard) await world.subscribe(id)
           const { installations, tokens } = world.ctx.config
           const model = new InstallationModel(trait, { ...installations, tokenSeconds: tokens.installationSeconds })
-          await world.release(id, { permissions: model.access.required, optionalPermissions: [] })
+          await world
+            .db('stoa_applications')
+            .where({ id })
+            .update({
+              permissions: JSON.stringify(model.access.required),
+              version: model.access.version,
+            })
           let identity: unknown
           for (const action of actions) {
             const expected = model.take(action)

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createInstallationWorker } from '../../core/src/installations/index.ts'
+import { inTransaction } from '../../core/src/database/index.ts'
+import { createInstallationWorker, installWithConsent } from '../../core/src/installations/index.ts'
 import { eachDatabase, onPostgres } from '../support/databases.ts'
 import { workUntilKilled } from './kill.ts'
 import { openWorld, type World } from './world.ts'
@@ -31,8 +33,7 @@ eachDatabase((database) => {
 
   /** One application at version 1 on many locations, a third of them with a permission that others lack. */
   async function installedWidely(count: number) {
-    const id = await world.application()
-    await world.release(id, { permissions: ['GetCustomer'], optionalPermissions: ['GetOrder'] })
+    const id = await world.asking({ permissions: ['GetCustomer'], optionalPermissions: ['GetOrder'] })
     const { organizationId, token } = world.merchant
     for (let n = 0; n < count; n++) {
       const location = await world.location(organizationId)
@@ -46,8 +47,7 @@ eachDatabase((database) => {
 
   describe('a roll-out', () => {
     it('brings those to the version that it asks for no more, in both environments, disabled ones too', async () => {
-      const id = await world.application()
-      await world.release(id, { permissions: ['GetCustomer', 'GetOrder'], optionalPermissions: ['GetInvoice'] })
+      const id = await world.asking({ permissions: ['GetCustomer', 'GetOrder'], optionalPermissions: ['GetInvoice'] })
       const body = { optionalPermissions: ['GetInvoice'] }
       await world.request('PUT', path(id), { token: world.merchant.token, body })
       await world.request('PUT', path(id), { token: world.merchant.sandbox, body })
@@ -82,8 +82,7 @@ eachDatabase((database) => {
     })
 
     it('narrows the tokens that are in use with the grant', async () => {
-      const id = await world.application()
-      await world.release(id, { permissions: ['GetCustomer', 'GetApplicationInstanceConfiguration'] })
+      const id = await world.asking({ permissions: ['GetCustomer', 'GetApplicationInstanceConfiguration'] })
       await world.request('PUT', path(id), { token: world.merchant.token })
       const owned = `/applications/${id}/instances/${world.merchant.organizationId}`
       const { token } = (await world.request('GET', owned, { token: world.publisher.token })).body
@@ -95,8 +94,7 @@ eachDatabase((database) => {
     })
 
     it('tells of pending access once for each version, however often it runs', async () => {
-      const id = await world.application()
-      await world.release(id, { permissions: ['GetCustomer'] })
+      const id = await world.asking({ permissions: ['GetCustomer'] })
       await world.request('PUT', path(id), { token: world.merchant.token })
       await world.release(id, { permissions: ['GetCustomer', 'GetOrder'] })
       await world.work()
@@ -149,8 +147,7 @@ eachDatabase((database) => {
 
     it('and a new installation at the same moment end at the same version', async () => {
       for (let n = 0; n < 8; n++) {
-        const id = await world.application()
-        await world.release(id, { permissions: ['GetCustomer'] })
+        const id = await world.asking({ permissions: ['GetCustomer'] })
         await Promise.all([
           world.request('PUT', path(id), { token: world.merchant.token }),
           world.release(id, { permissions: ['GetCustomer'] }),
@@ -164,10 +161,25 @@ eachDatabase((database) => {
 })
 
 onPostgres((database) => {
+  it('waits for an installation that has read the version before, and finds it', async () => {
+    const world = await openWorld(database)
+    const id = await world.asking({ permissions: ['GetCustomer'] })
+    const consent = { applicationId: id, version: 1, optional: [] }
+    let rollingOut: Promise<void> | undefined
+    await inTransaction(world.db, async (trx) => {
+      await installWithConsent(world.ctx, trx, world.callerOf(world.merchant), consent, null)
+      // As much time as it would need to release, roll out and overlook what is not committed yet.
+      rollingOut = world.release(id, { permissions: ['GetCustomer'] }).then(() => world.work())
+      await sleep(700)
+    })
+    await rollingOut
+    const { body } = await world.request('GET', path(id), { token: world.merchant.token })
+    expect(body.version).toBe(2)
+  })
+
   it('is shared by two workers without doing anything twice', { timeout: 120_000 }, async () => {
     const world = await openWorld(database)
-    const id = await world.application()
-    await world.release(id, { permissions: ['GetCustomer'] })
+    const id = await world.asking({ permissions: ['GetCustomer'] })
     for (let n = 0; n < 20; n++) {
       const { token } = await world.tenant(`Tenant ${n}`)
       await world.request('PUT', path(id), { token })

@@ -215,20 +215,22 @@ export async function openWorld(database: TestDatabase) {
       }))
   }
 
-  /** Another version of an application, as the approval of one puts it into force. */
-  async function release(id: string, asks: Asks): Promise<number> {
-    return inTransaction(db, async (trx) => {
+  /** An application in the store whose first version asks for this. */
+  async function asking(asks: Asks): Promise<string> {
+    const id = await application()
+    await db('stoa_applications')
+      .where({ id })
+      .update({ ...columnsOf(asks), version: 1 })
+    return id
+  }
+
+  /** Another version of an application, put into force as a release does it, without the review that comes before. */
+  async function release(id: string, asks: Asks): Promise<void> {
+    await inTransaction(db, async (trx) => {
       await trx('stoa_applications')
         .where({ id })
-        .update({
-          ...(asks.permissions && { permissions: JSON.stringify(asks.permissions) }),
-          ...(asks.optionalPermissions && { optional_permissions: JSON.stringify(asks.optionalPermissions) }),
-          ...(asks.installsOn && { installs_on: asks.installsOn }),
-          version: trx.raw('version + 1'),
-        })
+        .update({ ...columnsOf(asks), version: trx.raw('version + 1') })
       await ctx.onReleased(trx, id)
-      const [row] = (await trx('stoa_applications').where({ id }).select('version')) as { version: unknown }[]
-      return Number(row!.version)
     })
   }
 
@@ -279,6 +281,7 @@ export async function openWorld(database: TestDatabase) {
     logs,
     location: async (organizationId: string) =>
       (await inTransaction(db, (trx) => createLocation(ctx, trx, organizationId, { name: 'A location' }))).id,
+    asking,
     release,
     told,
     callerOf,
@@ -330,6 +333,14 @@ interface ApplicationOptions {
   properties?: object
   configurationUrl?: string
   by?: { token: string }
+}
+
+function columnsOf({ permissions, optionalPermissions, installsOn }: Asks): Record<string, string> {
+  return {
+    ...(permissions && { permissions: JSON.stringify(permissions) }),
+    ...(optionalPermissions && { optional_permissions: JSON.stringify(optionalPermissions) }),
+    ...(installsOn && { installs_on: installsOn }),
+  }
 }
 
 function idOf(answer: Answer): string {

@@ -62,10 +62,24 @@ describe('the published packages', () => {
       import * as testing from '@stoa/core/testing'
       import * as sdk from '@stoa/sdk'
       import * as contract from '@stoa/sdk/contract'
-      const doors = { testing, sdk, contract }
+      import * as sdkTesting from '@stoa/sdk/testing'
+      const doors = { testing, sdk, contract, sdkTesting }
       console.log(typeof core.createHost, Object.values(doors).every((door) => Object.keys(door).length > 0))`
     await writeFile(join(project, 'import.js'), script)
     expect(await runIn(project, process.execPath, ['import.js'])).toBe('function true\n')
+  })
+
+  it('of them the sdk works alone, and says what its SQLite store needs', async () => {
+    const alone = join(folder, 'alone')
+    await installInto(alone, join(folder, 'tarballs'), 'stoa-sdk-')
+    const script = `
+      import { sqliteTokenStore, fileTokenStore, stoaApp } from '@stoa/sdk'
+      console.log(typeof stoaApp, typeof fileTokenStore)
+      await sqliteTokenStore(':memory:').catch((error) => console.log(error.message))`
+    await writeFile(join(alone, 'script.js'), script)
+    expect(await runIn(alone, process.execPath, ['script.js'])).toMatch(
+      /^function function\n.*npm install better-sqlite3/,
+    )
   })
 
   it('know their version', async () => {
@@ -152,11 +166,12 @@ async function copySources(target: string): Promise<void> {
 }
 
 /** What `npm install <tarballs>` does, offline: unpack, link the dependencies, link the commands. */
-async function installInto(project: string, tarballs: string): Promise<void> {
+async function installInto(project: string, tarballs: string, prefix = ''): Promise<void> {
   const modules = join(project, 'node_modules')
   await mkdir(join(modules, '.bin'), { recursive: true })
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'a-project', private: true, type: 'module' }))
   for (const tarball of await readdir(tarballs)) {
+    if (!tarball.startsWith(prefix)) continue
     const unpacked = join(project, tarball.replace(/\.tgz$/, ''))
     await mkdir(unpacked)
     await run('tar', ['-xzf', join(tarballs, tarball), '-C', unpacked, '--strip-components=1'])

@@ -1,5 +1,14 @@
 import { environments } from '../context.ts'
-import { defineOperation, pagedReply, PageQuery, permission, reply, type Operation, linkTo } from '../http/index.ts'
+import {
+  defineOperation,
+  pagedReply,
+  PageQuery,
+  permission,
+  reply,
+  type Operation,
+  type Permission,
+  linkTo,
+} from '../http/index.ts'
 import { Id, Nullable, OneOf, Strict, StoaError, Time, Type } from '../kernel/index.ts'
 import { createApiKey, revokeApiKey } from './api-keys.ts'
 import type { AccessContext } from './context.ts'
@@ -53,6 +62,10 @@ const PermissionShape = Type.Object({
   applications: Type.Boolean({ description: 'Whether an application may ask for it.' }),
 })
 
+function shownPermission({ name, aliases, sentence, ofApplications, risk, applications }: Permission) {
+  return { name, aliases, sentence: applications ? ofApplications : sentence, risk, applications }
+}
+
 const byId = Type.Object({ id: Id() })
 const tag = 'API keys'
 const surface = 'platform'
@@ -68,7 +81,7 @@ export function accessOperations(ctx: AccessContext): Operation[] {
       summary: 'List every permission this host knows, under all its names',
       permission: null,
       responses: { 200: Type.Array(PermissionShape) },
-      handler: () => Promise.resolve(ctx.catalogue.all().map(({ roles: _roles, ...shown }) => shown)),
+      handler: () => Promise.resolve(ctx.catalogue.all().map(shownPermission)),
     }),
     defineOperation({
       id: 'listApiKeys',

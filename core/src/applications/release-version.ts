@@ -50,8 +50,8 @@ export async function releaseApproved(
 }
 
 /**
- * Takes a released version back, with a reason for merchants. When it is the one in force, the newest other released one comes
- * into force. Throws `wrong_state` when there is none, or for a version that is not released.
+ * Takes an approved or released version back, with a reason. When it is the one in force, the newest other released one comes
+ * into force. Throws `wrong_state` when there is none, or for a version that is neither.
  */
 export async function yankVersion(
   ctx: ApplicationsContext,
@@ -64,8 +64,10 @@ export async function yankVersion(
   const application = await lockedApplication(ctx, db, caller, id)
   const version = await versionOf(db, application, number)
   const yanked = { status: 'yanked', yankedTime: nowIso(ctx.clock), reason: checkText('reason', reason) } as const
-  if (!(await moveVersion(db, version, 'released', yanked))) {
-    throw wrongVersionState(version, 'and only a released one can be yanked')
+  // An approved one that nobody wants to release any more would stand in the way of the next.
+  const from = version.status === 'approved' ? 'approved' : 'released'
+  if (!(await moveVersion(db, version, from, yanked))) {
+    throw wrongVersionState(version, 'and only an approved or released one can be yanked')
   }
   const isInForce = application.version === number
   const fallback = isInForce ? await findNewest(db, id, ['released']) : null
@@ -114,7 +116,7 @@ async function putInForce(
   const inForce = (await findApplication(db, application.id))!
   if (inForce.clientType !== application.clientType) await endSecretsOfPublicClient(ctx, db, caller, inForce)
   const isFirst = application.version === 0
-  // Before the first release nobody can have installed it.
-  if (!isFirst) await ctx.onReleased(db, application.id)
+  // Also the first one: its publisher may have tried the draft in the sandbox.
+  await ctx.onReleased(db, application.id)
   return { inForce, difference: differenceOf(ctx, isFirst ? null : application, content) }
 }

@@ -166,7 +166,7 @@ function stepOperations(ctx: ApplicationsContext): Operation[] {
       ...step,
       id: 'yankVersion',
       path: `${one}/yank`,
-      summary: 'Take a released version back',
+      summary: 'Take an approved or released version back',
       description:
         'When it is the one in force, the newest other released one comes into force; when there is none, 409 `wrong_state`.',
       permission: may.releaseVersions,

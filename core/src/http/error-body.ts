@@ -51,7 +51,10 @@ const oauthErrorOfStatus: Record<number, string> = {
 }
 
 /** RFC 6749 section 5.2, with the members that HighLevel's SDK looks for. Its `error` is a closed list of its own. */
-function oauthErrorBody({ code, message, status, invalidFields }: StoaError, traceId: string): Record<string, unknown> {
+function oauthErrorBody(
+  { code, message, status, invalidFields, details }: StoaError,
+  traceId: string,
+): Record<string, unknown> {
   return {
     error: oauthCodes.has(code) ? code : (oauthErrorOfStatus[status] ?? 'invalid_request'),
     error_description: describable(message),
@@ -60,6 +63,7 @@ function oauthErrorBody({ code, message, status, invalidFields }: StoaError, tra
     message,
     traceId,
     ...(invalidFields && { invalidFields }),
+    ...details,
   }
 }
 

@@ -173,17 +173,23 @@ function createPipeline(
   return async (req: Request, res: Response): Promise<void> => {
     const ip = req.ip ?? ''
     const request = factsOf(req, res, config.baseUrl)
-    if (operation.surface === 'runtime') assertApiVersion(req.headers.version)
+    if (operation.surface.startsWith('runtime')) assertApiVersion(req.headers.version)
     const caller = operation.permission && (await authenticate({ ...request, ip, scope: scopeOf(operation, req) }))
     if (caller) {
       await authorize(operation, caller, explainLack)
       const perSecond = caller.application?.rateLimit ?? null
       const limit = perSecond ?? config.rateLimit.requests
+      const seconds = perSecond === null ? config.rateLimit.windowSeconds : 1
       res.setHeader('X-RateLimit-Limit', String(limit))
+      if (operation.surface.startsWith('runtime')) {
+        // HighLevel's SDK knows no Retry-After: it waits for this window, and without it for times of its own that may be too short.
+        res.setHeader('X-RateLimit-Max', String(limit))
+        res.setHeader('X-RateLimit-Interval-Milliseconds', String(seconds * 1000))
+      }
       const { remaining } =
         perSecond === null
-          ? rateLimit.take(caller.credentialId, limit, config.rateLimit.windowSeconds)
-          : rateLimit.take(caller.application!.applicationId, limit, 1)
+          ? rateLimit.take(caller.credentialId, limit, seconds)
+          : rateLimit.take(caller.application!.applicationId, limit, seconds)
       res.setHeader('X-RateLimit-Remaining', String(remaining))
     }
     const params = checkText(checkParams, req.params, 'not_found')

@@ -8,6 +8,8 @@ export interface Permission {
   aliases: string[]
   /** What it lets somebody do, for people: completes "This application wants to …". */
   sentence: string
+  /** The same of an application, where that differs: it uninstalls itself and not others. */
+  ofApplications: string
   risk: 'low' | 'medium' | 'high'
   /** Who has it by their role in an organization. */
   roles: Role[]
@@ -18,6 +20,7 @@ export interface Permission {
 }
 
 export interface PermissionOptions {
+  ofApplications?: string
   aliases?: string[]
   risk?: Permission['risk']
   roles?: Role[]
@@ -32,6 +35,7 @@ export function permission(name: string, sentence: string, options: PermissionOp
   return {
     name,
     sentence,
+    ofApplications: options.ofApplications ?? sentence,
     aliases: options.aliases ?? [],
     risk: options.risk ?? 'low',
     roles: options.roles ?? everyone,

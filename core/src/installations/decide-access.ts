@@ -14,7 +14,6 @@ import { remarkInstallation } from './move-installation.ts'
 import { narrowTo } from './narrow.ts'
 import { rollForward } from './roll-forward.ts'
 import type { Access } from './schemas.ts'
-import { instanceUrl } from './shapes.ts'
 import type { Installation } from './installation.ts'
 import { findInstallationById } from './store.ts'
 
@@ -22,8 +21,8 @@ import { findInstallationById } from './store.ts'
 export function accessShape(ctx: InstallationsContext, { application, installation }: Located): Static<typeof Access> {
   const { version, optional, granted, missing } = accessRequestOf(ctx, application, installation)
   const named = (name: string) => {
-    const { sentence, risk } = ctx.catalogue.find(name)!
-    return { name, sentence, risk }
+    const { ofApplications, risk } = ctx.catalogue.find(name)!
+    return { name, sentence: ofApplications, risk }
   }
   const status = missing.length === 0 ? 'complete' : installation.refusedVersion === version ? 'refused' : 'pending'
   return {
@@ -117,8 +116,8 @@ export interface PendingAccess {
   /** Required by the version in force and not granted yet. Canonical names. */
   missing: string[]
   version: number
-  /** Where whoever decides reads it: of the organization's installation, when that was passed on to this one. */
-  approvalUrl: string
+  /** The installation that is decided about: the organization's, when that was passed on to this one. */
+  deciderId: string
 }
 
 /** What an installation could still be granted, for the refusal of a request that lacks it. Null when nothing waits. */
@@ -132,9 +131,7 @@ export async function pendingAccessOf(
   if (!application) return null
   const request = accessRequestOf(ctx, application, installation)
   if (!isPending(request, installation)) return null
-  const decider = installation.parentId === null ? installation : { ...installation, locationId: null }
-  const approvalUrl = `${instanceUrl(ctx, application.id, decider)}/access`
-  return { missing: request.missing, version: request.version, approvalUrl }
+  return { missing: request.missing, version: request.version, deciderId: installation.parentId ?? installation.id }
 }
 
 /** The caller's installation, to be decided about here and now, with what it may have without any decision. */

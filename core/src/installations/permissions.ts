@@ -23,6 +23,7 @@ export const disableInstances = permission('instances:disable', 'switch installe
   risk: 'medium',
 })
 export const uninstallInstances = permission('instances:uninstall', 'uninstall applications', {
+  ofApplications: 'uninstall itself',
   aliases: ['oauth.write'],
   roles: managers,
   risk: 'medium',
@@ -31,12 +32,12 @@ export const uninstallInstances = permission('instances:uninstall', 'uninstall a
 export const readConfiguration = permission(
   'instance-configuration:show',
   'read the settings of installed applications',
-  { applications: true, ownKeys: true },
+  { ofApplications: 'read the settings you gave it', applications: true, ownKeys: true },
 )
 export const writeConfiguration = permission(
   'instance-configuration:update',
   'change the settings of installed applications',
-  { roles: managers, risk: 'medium', applications: true },
+  { ofApplications: 'change its settings', roles: managers, risk: 'medium', applications: true },
 )
 export const readInstaller = permission('installer-details:show', 'see who installed it, and for which company', {
   aliases: ['marketplace-installer-details.readonly'],

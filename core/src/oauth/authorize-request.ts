@@ -15,6 +15,8 @@ export interface AuthorizeRequest {
   state: string | null
   /** Names, in the words of the client. */
   scope: string[]
+  /** False when the client named none and gets what the application asks for. */
+  isScopeGiven: boolean
   codeChallenge: string | null
   keyThumbprint: string | null
   environment: Environment
@@ -102,6 +104,7 @@ export async function readAuthorizeRequest(
     redirectUri,
     state,
     scope: scopeOf(ctx, application, parameters.get('scope'), refuse),
+    isScopeGiven: Boolean(parameters.get('scope')),
     codeChallenge: challengeOf(application, parameters, refuse),
     keyThumbprint,
     environment,

@@ -2,6 +2,7 @@ import { mintAccessToken } from '../access/index.ts'
 import { environments } from '../context.ts'
 import { inTransaction } from '../database/index.ts'
 import { StoaError } from '../kernel/index.ts'
+import { shareActive } from './issue-tokens.ts'
 import { ofClients } from './permissions.ts'
 import { namesIn } from './scope.ts'
 import { tokenAnswer } from './token-answer.ts'
@@ -19,7 +20,7 @@ export const grantToClient: Grant = async (ctx, client, form, proof) => {
   if (!environment) {
     throw new StoaError('invalid_request', { message: 'environment must be production or sandbox.' })
   }
-  const { application, secretId } = client
+  const { secretId } = client
   const asked = form.scope === undefined ? [...ofClients] : namesIn(form.scope)
   const { names, unknown } = ctx.catalogue.resolve(asked)
   const excess = names.filter((name) => !ofClients.has(name))
@@ -29,6 +30,7 @@ export const grantToClient: Grant = async (ctx, client, form, proof) => {
   }
   const scope = asked.join(' ')
   return inTransaction(ctx.db, async (trx) => {
+    const application = await shareActive(ctx, trx, client.application)
     const { token, seconds } = await mintAccessToken(ctx, trx, {
       applicationId: application.id,
       installationId: null,
@@ -43,7 +45,17 @@ export const grantToClient: Grant = async (ctx, client, form, proof) => {
       secretId,
       keyThumbprint: proof.keyThumbprint,
     })
-    const issued = { application, installation: null, token, seconds, refresh: null, scope, userId: null, ...proof }
+    const issued = {
+      application,
+      installation: null,
+      token,
+      seconds,
+      refresh: null,
+      scope,
+      environment,
+      userId: null,
+      ...proof,
+    }
     return tokenAnswer(trx, issued)
   })
 }

@@ -65,7 +65,7 @@ export async function showConsent(ctx: OAuthContext, visit: ConsentVisit): Promi
 export interface Decision {
   organization: string
   version: number
-  target: 'organization' | 'locations' | 'all'
+  target?: 'organization' | 'locations' | 'all' | undefined
   locations: string[]
   future: boolean
   optional: string[]
@@ -132,7 +132,14 @@ function placeOf(
   { installsOn }: Application,
   { target, locations, future }: Decision,
 ): { locationId: string | null; fanOut: FanOut | null } {
-  if (target === 'organization' || installsOn === 'organization') return { locationId: null, fanOut: null }
+  // Ticked boxes under another choice: nobody knows what was meant.
+  if (target === 'organization' && installsOn === 'any' && (locations.length > 0 || future)) {
+    throw new StoaError('invalid_request', { message: 'Choose the organization as a whole, or locations; not both.' })
+  }
+  if (installsOn === 'organization' || (target === 'organization' && installsOn === 'any')) {
+    return { locationId: null, fanOut: null }
+  }
+  if (target === undefined) throw new StoaError('invalid_request', { message: 'Choose where it works.' })
   if (target === 'all') return { locationId: null, fanOut: { locations: 'all', future } }
   const [first, ...more] = locations
   if (first === undefined && !future) {
@@ -157,7 +164,8 @@ async function decision(ctx: OAuthContext, visit: ConsentVisit, about: Deciding)
   const present = installation && isPresent(installation) ? installation : null
   const access = accessRequestOf(ctx, application, present)
   const named = (names: string[]) => names.map((name) => ctx.catalogue.find(name)).filter((each) => each !== null)
-  const requested = new Set(permissionsIn(ctx.catalogue, request.scope))
+  // Nothing is ticked that the application did not ask for by name.
+  const requested = new Set(request.isScopeGiven ? permissionsIn(ctx.catalogue, request.scope) : [])
   const { items, total } = await searchLocations(ctx.db, organization.id, visit.search, mostLocations)
   const publisher = await findOrganization(ctx.db, application.publisherId)
   const { logoId } = application
@@ -224,7 +232,7 @@ async function preselected(
 
 function signOutForm(ctx: OAuthContext, { ticket, browser, person }: ConsentVisit): Html | null {
   if (ctx.identity) return null
-  return html`<form method="post" action="${ctx.config.baseUrl}/oauth/sign-out">
+  return html`<form class="signout" method="post" action="${ctx.config.baseUrl}/oauth/sign-out">
     <input type="hidden" name="ticket" value="${ticket}" />
     <input type="hidden" name="csrf" value="${formToken(ctx, browser, 'sign-out', person.userId, ticket)}" />
     <button class="link faint">Not you? Sign out</button>

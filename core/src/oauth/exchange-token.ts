@@ -5,7 +5,7 @@ import { inTransaction, type Db } from '../database/index.ts'
 import { findInstallationById, lockInstallation } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
-import { assertActive, issueTokens } from './issue-tokens.ts'
+import { assertActive, issueTokens, shareActive } from './issue-tokens.ts'
 import { namesIn } from './scope.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import type { Grant, Proof } from './token-request.ts'
@@ -83,7 +83,7 @@ export async function locationTokens(
     throw new StoaError('not_installed', { message: 'The application is not enabled in this location.' })
   }
   const { answer } = await issueTokens(ctx, db, {
-    application,
+    application: await shareActive(ctx, db, application),
     installation,
     scope: namesIn(family.scope),
     userId: family.userId,

@@ -1,12 +1,22 @@
 import type { ExplainLack } from '../http/index.ts'
-import { pendingAccessOf } from '../installations/index.ts'
+import { findInstallationById, pendingAccessOf } from '../installations/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 
-/** An application that lacks what its merchant has only not approved yet is told so, and where that is done. */
+/**
+ * An application that lacks what its merchant has only not approved yet is told so, and where that is done. One that asks with
+ * the token of an organization, for what was granted to it in the locations, is told that it has the wrong token.
+ */
 export function createExplainLack(ctx: OAuthContext): ExplainLack {
   return async ({ application }, permission) => {
     if (!application) return null
+    const installation = await findInstallationById(ctx.db, application.installationId)
+    if (installation?.fanOut && installation.grant.includes(permission.name)) {
+      return new StoaError('missing_permission', {
+        message: `This is the token of an organization; ${permission.name} needs the token of a location, from POST /oauth/locationToken.`,
+        details: { requiredPermission: permission.name },
+      })
+    }
     const pending = await pendingAccessOf(ctx, ctx.db, application.installationId)
     if (!pending?.missing.includes(permission.name)) return null
     return new StoaError('access_pending', {
@@ -14,7 +24,7 @@ export function createExplainLack(ctx: OAuthContext): ExplainLack {
       details: {
         requiredPermission: permission.name,
         version: pending.version,
-        approvalUrl: `${ctx.config.baseUrl}/oauth/access/${application.installationId}`,
+        approvalUrl: `${ctx.config.baseUrl}/oauth/access/${pending.deciderId}`,
       },
     })
   }

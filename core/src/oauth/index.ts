@@ -1,5 +1,6 @@
 export type { OAuthContext } from './context.ts'
 export { createExplainLack } from './explain-lack.ts'
+export { createWellKnown } from './metadata.ts'
 export { oauthOperations } from './operations.ts'
 export { oauthPages } from './page-operations.ts'
 export { oauthSweeps } from './sweep.ts'

@@ -1,5 +1,5 @@
 import { mintAccessToken, openFamily, type TokenFamily } from '../access/index.ts'
-import { askedPermissions, type Application } from '../applications/index.ts'
+import { askedPermissions, isSwitchedOff, shareApplication, type Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { isPresent, type Installation } from '../installations/index.ts'
 import { StoaError } from '../kernel/index.ts'
@@ -15,8 +15,21 @@ export function assertActive(installation: Installation | null): asserts install
   }
   if (installation.status === 'disabled' || installation.status === 'disabling') {
     const place = installation.locationId === null ? 'Company' : 'Location'
-    throw new StoaError('invalid_grant', { message: `${place} is not active: the application is switched off there.` })
+    throw new StoaError('invalid_grant', {
+      message: `${place} is not active: the application is switched off there.`,
+      details: { reason: 'not_active' },
+    })
   }
+}
+
+/**
+ * The client's application as it is now, kept from changing: whoever switches it off either comes first, or waits and then
+ * ends the token that is about to be made.
+ */
+export async function shareActive(ctx: OAuthContext, db: Db, { id }: Application): Promise<Application> {
+  const application = await shareApplication(db, id, ctx.dialect.rowLocks)
+  if (!application || isSwitchedOff(application)) throw new StoaError('invalid_client')
+  return application
 }
 
 export interface Holder {
@@ -77,8 +90,8 @@ export async function issueAccess(
     keyThumbprint,
   })
   const refresh = { token: refreshToken, familyId: family.id }
-  const text = scope.join(' ')
-  return tokenAnswer(db, { ...holder, token, seconds, refresh, scope: text, traceId: holder.traceId })
+  const { environment } = installation
+  return tokenAnswer(db, { ...holder, environment, token, seconds, refresh, scope: scope.join(' ') })
 }
 
 /** What of a family's scope is granted now: the intersection of request, application and grant. */

@@ -1,3 +1,4 @@
+import { Router } from 'express'
 import { dpopAlgorithms } from '../access/index.ts'
 import { defineOperation, reply, type Operation } from '../http/index.ts'
 import { Type } from '../kernel/index.ts'
@@ -10,21 +11,29 @@ const common = { surface: 'oauth', tag: 'OAuth', permission: null, method: 'GET'
 const open = { 'Cache-Control': 'public, max-age=300', 'Access-Control-Allow-Origin': '*' }
 const Document = Type.Unsafe<Record<string, unknown>>({ type: 'object' })
 
+const serverPath = '/.well-known/oauth-authorization-server'
+const resourcePath = '/.well-known/oauth-protected-resource'
+
+/**
+ * Serves the two documents where clients look for those of a host whose address has a path: at the root of its origin, with
+ * the path behind (RFC 8414 section 3.1, RFC 9728 section 3.1). For embedders, who alone can put something there.
+ */
+export function createWellKnown(ctx: OAuthContext): Router {
+  const router = Router()
+  const { pathname } = new URL(ctx.config.baseUrl)
+  const path = pathname === '/' ? '' : pathname
+  router.get(serverPath + path, (_req, res) => void res.set(open).json(serverMetadata(ctx)))
+  router.get(resourcePath + path, (_req, res) => void res.set(open).json(resourceMetadata(ctx)))
+  return router
+}
+
 /** What clients read to find their way: RFC 8414, RFC 9728, RFC 7517. */
 export function metadataOperations(ctx: OAuthContext): Operation[] {
-  const { baseUrl } = ctx.config
-  const { pathname } = new URL(baseUrl)
-  // RFC 8414 section 3.1 puts the issuer's path behind the well-known one; a host that is mounted there can serve only the
-  // other form, and its embedder the first (host.wellKnown).
-  const behind = (path: string) => (pathname === '/' ? [] : [`${path}${pathname}`])
-  const server = '/.well-known/oauth-authorization-server'
-  const resource = '/.well-known/oauth-protected-resource'
   return [
     defineOperation({
       ...common,
       id: 'getAuthorizationServerMetadata',
-      path: server,
-      aliases: behind(server),
+      path: serverPath,
       summary: 'How to get tokens (RFC 8414)',
       responses: { 200: Document },
       handler: () => Promise.resolve(reply(200, serverMetadata(ctx), open)),
@@ -32,8 +41,7 @@ export function metadataOperations(ctx: OAuthContext): Operation[] {
     defineOperation({
       ...common,
       id: 'getProtectedResourceMetadata',
-      path: resource,
-      aliases: behind(resource),
+      path: resourcePath,
       summary: 'Which tokens this API takes (RFC 9728)',
       responses: { 200: Document },
       handler: () => Promise.resolve(reply(200, resourceMetadata(ctx), open)),

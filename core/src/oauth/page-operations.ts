@@ -90,7 +90,7 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
         decision: OneOf(['allow', 'cancel', 'refuse']),
         version: Type.Integer({ minimum: 0 }),
         organization: Type.Optional(Type.String({ maxLength: 50 })),
-        target: OneOf(['organization', 'locations', 'all'], { default: 'organization' }),
+        target: Type.Optional(OneOf(['organization', 'locations', 'all'])),
         location: Many(1000),
         future: Type.Optional(Type.String({ maxLength: 10 })),
         optional: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 200, default: [] }),

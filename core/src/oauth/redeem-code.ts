@@ -4,7 +4,7 @@ import { inTransaction, type Db } from '../database/index.ts'
 import { lockInstallationById } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import { consumeCode, lockCode, type Code } from './code-store.ts'
-import { assertActive, issueTokens } from './issue-tokens.ts'
+import { assertActive, issueTokens, shareActive } from './issue-tokens.ts'
 import { namesIn } from './scope.ts'
 import type { Grant } from './token-request.ts'
 
@@ -35,7 +35,8 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     if (found.createdTime < installation.installedTime) {
       throw new StoaError('invalid_grant', { message: 'The application was uninstalled since; authorize again.' })
     }
-    const { application, secretId } = client
+    const application = await shareActive(ctx, trx, client.application)
+    const { secretId } = client
     const { userId } = found
     const scope = namesIn(found.scope)
     const issued = await issueTokens(ctx, trx, { application, installation, scope, userId, secretId, ...proof })

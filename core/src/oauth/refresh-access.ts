@@ -2,7 +2,7 @@ import { familyOfRefreshToken, rotateRefreshToken } from '../access/index.ts'
 import { inTransaction } from '../database/index.ts'
 import { lockInstallationById } from '../installations/index.ts'
 import { StoaError, tokenKind } from '../kernel/index.ts'
-import { assertActive, issueAccess, scopeNow } from './issue-tokens.ts'
+import { assertActive, issueAccess, scopeNow, shareActive } from './issue-tokens.ts'
 import { namesIn } from './scope.ts'
 import type { Grant } from './token-request.ts'
 
@@ -21,7 +21,8 @@ export const refreshAccess: Grant = async (ctx, client, form, proof) => {
     }
     const installation = await lockInstallationById(trx, ctx.dialect, family.installationId)
     assertActive(installation)
-    const { application, secretId } = client
+    const application = await shareActive(ctx, trx, client.application)
+    const { secretId } = client
     const present = scopeNow(ctx, { application, installation }, family.scope)
     const scope = narrowed(present, namesIn(family.scope), form.scope)
     const rotation = await rotateRefreshToken(ctx, trx, refreshToken)

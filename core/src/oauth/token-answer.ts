@@ -1,7 +1,8 @@
+import type { Environment } from '../context.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { listInstalledLocations, type Installation } from '../installations/index.ts'
-import { Nullable, Type, versionIdOf, type Static } from '../kernel/index.ts'
+import { Type, versionIdOf, type Static } from '../kernel/index.ts'
 
 /** RFC 6749 section 5.1, with HighLevel's members: what it says of the company and the location behind the token. */
 export const TokenAnswer = Type.Object(
@@ -19,7 +20,7 @@ export const TokenAnswer = Type.Object(
     companyId: Type.Optional(Type.String()),
     locationId: Type.Optional(Type.String()),
     userId: Type.Optional(Type.String({ description: 'Who allowed it; empty when nobody in person did.' })),
-    planId: Type.Optional(Nullable(Type.String())),
+    environment: Type.String({ description: '`production` or `sandbox`.' }),
     appId: Type.String(),
     versionId: Type.Optional(Type.String()),
     approvedLocations: Type.Optional(
@@ -43,6 +44,7 @@ export interface Issued {
   keyThumbprint: string | null
   refresh: { token: string; familyId: string } | null
   scope: string
+  environment: Environment
   userId: string | null
   traceId: string
 }
@@ -58,8 +60,9 @@ export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> 
     ...(refresh && { refresh_token: refresh.token, refreshTokenId: refresh.familyId }),
     scope: issued.scope,
     appId: application.id,
+    environment: issued.environment,
     ...(installation === null ? { userType: 'Application' } : await placeOf(db, application, installation)),
-    ...(installation && { userId: issued.userId ?? installation.installedBy ?? '', planId: null }),
+    ...(installation && { userId: issued.userId ?? installation.installedBy ?? '' }),
     traceId: issued.traceId,
   }
 }

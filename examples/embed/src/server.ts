@@ -11,6 +11,7 @@ host.events.on('installation.status-changed', ({ applicationId, to }) => console
 
 const app = express()
 app.use('/marketplace', host.router)
+app.use(host.wellKnown)
 app.get('/', (_req, res) => {
   res.send('My own page')
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server } from 'node:http'
 import { createTestHost, demoLogo } from '@stoa/core/testing'
-import { createClient, StoaApiError } from '@stoa/sdk'
+import { createClient, memoryTokenStore, StoaApiError } from '@stoa/sdk'
 import { createHelloApp } from './app.ts'
 
 /** The whole life of an app on a host, as it happens: every line that is printed was asserted first. */
@@ -30,18 +30,21 @@ export async function runStory(print: (line: string) => void): Promise<void> {
       params: { id: applicationId },
       body: { name: 'Greeting', unit: 'greeting', priceType: 'fixed', price: '60' },
     })
+    // Its credentials: the secret is in this answer and nowhere else.
+    const { clientId, clientSecret } = await publisher.rotateClientSecret({ params: { id: applicationId } })
     print(`1. registered    ${applicationId}, one meter at 60 USD a greeting, ${status}`)
 
     // 2. It starts, and tells the host where its webhooks go.
     const lines: string[] = []
     let webhookSecret = ''
     app = await listen(
-      () => {
+      (appUrl) => {
         const log = (line: string) => {
           lines.push(line)
           print(`                 ${line}`)
         }
-        return createHelloApp({ hostUrl, webhookSecret, applicationId, meterId: meter.id, log })
+        const client = { applicationId, clientId, clientSecret, meterId: meter.id }
+        return createHelloApp({ hostUrl, appUrl, ...client, webhookSecret, store: memoryTokenStore(), log })
       },
       async (appUrl) => {
         const endpoint = await publisher.createWebhookEndpoint({
@@ -114,7 +117,7 @@ export async function runStory(print: (line: string) => void): Promise<void> {
 
 // The app needs the secret that the host shows when the endpoint is made, and the endpoint needs the app's address.
 async function listen(
-  create: () => ReturnType<typeof createHelloApp>,
+  create: (url: string) => ReturnType<typeof createHelloApp>,
   register: (url: string) => Promise<void>,
 ): Promise<{ url: string; server: Server }> {
   let handle: ReturnType<typeof createHelloApp> | undefined
@@ -122,7 +125,7 @@ async function listen(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await register(url)
-  handle = create()
+  handle = create(url)
   return { url, server }
 }
 

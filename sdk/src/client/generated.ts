@@ -35,7 +35,8 @@ export type TokenAnswer = {
   locationId?: string
   /** Who allowed it; empty when nobody in person did. */
   userId?: string
-  planId?: (string | null)
+  /** `production` or `sandbox`. */
+  environment: string
   appId: string
   versionId?: string
   /** At most 1000; see /oauth/installedLocations. */

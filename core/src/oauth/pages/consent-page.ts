@@ -102,11 +102,13 @@ function searchForm({ places, locations, urls, hidden }: ConsentPage): Html | ''
 function placesPart({ places, locations, organization }: ConsentPage): Html {
   if (places === 'organization') return html`<input type="hidden" name="target" value="organization" />`
   const radio = (value: string, text: string, checked: boolean) =>
-    html`<label><input type="radio" name="target" value="${value}" ${checked ? html`checked` : ''} /> ${text}</label>`
+    html`<label>
+      <input type="radio" name="target" value="${value}" required ${checked ? html`checked` : ''} /> ${text}
+    </label>`
   const { items, total, chosen } = locations
   return html`<fieldset>
     <legend>Where it works</legend>
-    ${places === 'either' ? radio('organization', `${organization.name} as a whole`, chosen.size === 0) : ''}
+    ${places === 'either' ? radio('organization', `For ${organization.name} as a whole`, false) : ''}
     ${radio('locations', 'In these locations', places === 'locations' || chosen.size > 0)}
     <div class="scroll">
       ${items.length === 0 && html`<p class="faint">There are none.</p>`}
@@ -118,7 +120,7 @@ function placesPart({ places, locations, organization }: ConsentPage): Html {
       )}
     </div>
     ${total > items.length && html`<p class="faint">These are ${items.length} of ${total}.</p>`}
-    ${radio('all', `In all ${organization.name} has`, false)}
+    ${radio('all', 'In all locations', false)}
     <label><input type="checkbox" name="future" value="yes" /> Also in locations that are added later</label>
   </fieldset>`
 }

@@ -1,9 +1,9 @@
 import { html, type Html, type Permission } from '../../http/index.ts'
 
 const groups = [
-  ['high', 'With great effect'],
-  ['medium', 'With some effect'],
-  ['low', 'Looking only, or of little effect'],
+  ['high', 'High risk'],
+  ['medium', 'Medium risk'],
+  ['low', 'Low risk'],
 ] as const
 
 /** Permissions in sentences, the weightiest first. With `checkbox` each can be left out. */
@@ -15,7 +15,7 @@ export function permissionList(permissions: Permission[], checkbox?: (permission
       <ul>
         ${those.map((permission) =>
           checkbox === undefined
-            ? html`<li>${capital(permission.sentence)}</li>`
+            ? html`<li>${capital(permission.ofApplications)}</li>`
             : html`<li>
                 <label>
                   <input
@@ -24,7 +24,7 @@ export function permissionList(permissions: Permission[], checkbox?: (permission
                     value="${permission.name}"
                     ${checkbox(permission) ? html`checked` : ''}
                   />
-                  ${capital(permission.sentence)}
+                  ${capital(permission.ofApplications)}
                 </label>
               </li>`,
         )}

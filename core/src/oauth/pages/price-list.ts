@@ -13,7 +13,7 @@ export function priceList(prices: Price[]): Html {
           </tr>`,
       )}
     </table>
-    <p class="faint">Taken from the wallet of the location it is used in.</p>`
+    <p class="faint">Taken from the wallet of wherever it works.</p>`
 }
 
 function priceText({ pricePerUnit, minPricePerUnit, maxPricePerUnit, currency, unit }: Price): string {

@@ -27,7 +27,7 @@ input[type=checkbox], input[type=radio] { width: 1.1rem; height: 1.1rem; margin-
 button, .button { font: inherit; font-weight: 600; padding: .6rem 1.3rem; border-radius: 8px; border: 1px solid var(--faint);
   background: var(--paper); color: var(--ink); cursor: pointer; text-decoration: none }
 button.primary { background: var(--accent); border-color: var(--accent); color: #fff }
-button.link { border: 0; padding: 0; background: none; color: inherit; font-weight: 400; text-decoration: underline }
+.signout { margin-bottom: 1.25rem } button.link { border: 0; padding: 0; background: none; color: inherit; font-weight: 400; text-decoration: underline }
 a { color: var(--accent) } @media (prefers-color-scheme: dark) { a { color: inherit } }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .prices td { padding: .25rem .75rem .25rem 0 } .struck { text-decoration: line-through; color: var(--faint) }

@@ -1,0 +1,1 @@
+export { tokenStoreContract, type ContractCase, type OpenTokenStore } from './token-store-contract.ts'
