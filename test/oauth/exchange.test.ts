@@ -82,7 +82,7 @@ eachDatabase((database) => {
 
     it('is for a location of the organization in which the application is', async () => {
       const one = await world.app()
-      const form = { target: 'locations', location: world.world.locations.map(({ id }) => id), future: 'no' }
+      const form = { target: 'locations', location: world.world.locations.map(({ id }) => id) }
       const { access_token: token } = (await world.tokens(one, { browser, form })).body
       const { id: empty } = await world.merchant.createLocation({ body: { name: `Without ${one.id}` } })
       const owner = await world.host.services.createUser({ email: `${one.id}@stoa.test`, name: 'Owner' })
@@ -93,8 +93,10 @@ eachDatabase((database) => {
         expect([status, body.error]).toEqual([400, 'invalid_target'])
         expect((await byHighLevel(token, target)).status).toBe(404)
       }
-      const installed = await exchange(token, one, { location_id: empty })
-      expect(installed.status).toBe(200)
+      const without = await exchange(token, one, { location_id: empty })
+      expect([without.status, without.body.error]).toEqual([400, 'invalid_target'])
+      expect((await byHighLevel(token, empty)).body.code).toBe('not_installed')
+      expect((await exchange(token, one)).status).toBe(200)
     })
   })
 

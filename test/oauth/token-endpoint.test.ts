@@ -79,7 +79,7 @@ eachDatabase((database) => {
     it('of empty and undefined values counts as without them', async () => {
       const answer = await own({
         ...clientForm(app),
-        scope: '',
+        scope: 'undefined',
         resource: '',
         user_type: 'undefined',
         code: 'undefined',

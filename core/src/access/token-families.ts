@@ -88,7 +88,7 @@ export async function rotateRefreshToken(
   return { outcome: 'reused' }
 }
 
-/** Ends an authorization: its refresh tokens and the access tokens that came of it. */
+/** Ends an authorization: its refresh tokens, the access tokens that came of it, and those of locations exchanged from it. */
 export async function endFamilies(ctx: AccessContext, db: Db, ids: string[]): Promise<void> {
   await markFamiliesRevoked(db, ids, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))

@@ -8,6 +8,8 @@ export interface TokenFamily {
   id: string
   applicationId: string
   installationId: string
+  /** The organization's family that a location's was exchanged from: it ends with that. */
+  parentId: string | null
   /** Who consented; null when a company token was exchanged. */
   userId: string | null
   /** In the words of the client. */
@@ -36,6 +38,7 @@ export async function insertFamily(db: Db, family: TokenFamily): Promise<void> {
     id: family.id,
     application_id: family.applicationId,
     installation_id: family.installationId,
+    parent_id: family.parentId,
     user_id: family.userId,
     scope: family.scope,
     permissions: toJson(family.permissions),
@@ -67,11 +70,14 @@ export async function findExcessFamilies(db: Db, installationId: string, keep: n
 }
 
 export async function markFamiliesRevoked(db: Db, ids: string[], now: string): Promise<void> {
-  await db(families).whereIn('id', ids).where({ revoked_time: null }).update({ revoked_time: now })
-  await db('stoa_application_tokens')
-    .whereIn('family_id', ids)
-    .where({ revoked_time: null })
-    .update({ revoked_time: now })
+  // Each with what was exchanged from it, which may be the tokens of thousands of locations: hence no list of ids.
+  const exchanged = () => db(families).whereIn('parent_id', ids).select('id')
+  const live = { revoked_time: null }
+  const set = { revoked_time: now }
+  await db('stoa_application_tokens').whereIn('family_id', ids).where(live).update(set)
+  await db('stoa_application_tokens').whereIn('family_id', exchanged()).where(live).update(set)
+  await db(families).whereIn('id', ids).where(live).update(set)
+  await db(families).whereIn('parent_id', ids).where(live).update(set)
 }
 
 export async function insertRefreshToken(
@@ -121,6 +127,7 @@ function toFamily(row: Row): TokenFamily {
     id: text(row.id),
     applicationId: text(row.application_id),
     installationId: text(row.installation_id),
+    parentId: maybeText(row.parent_id),
     userId: maybeText(row.user_id),
     scope: text(row.scope),
     permissions: json<string[]>(row.permissions),

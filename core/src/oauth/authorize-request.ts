@@ -37,7 +37,8 @@ export class AuthorizeRefusal extends Error {
   }
 }
 
-const known = [
+/** The parameters of an authorization request that mean something here. */
+export const authorizeParameters = [
   'client_id',
   'redirect_uri',
   'response_type',
@@ -76,7 +77,7 @@ export async function readAuthorizeRequest(
   const state = parameters.getAll('state').length === 1 ? parameters.get('state') : null
   const refuse = (code: string, message: string) => new AuthorizeRefusal(code, message, { redirectUri, state })
 
-  const twice = known.find((name) => parameters.getAll(name).length > 1)
+  const twice = authorizeParameters.find((name) => parameters.getAll(name).length > 1)
   if (twice) throw refuse('invalid_request', `${twice} came more than once.`)
   if (isSwitchedOff(application)) throw refuse('unauthorized_client', 'The application is switched off.')
   if (parameters.has('request')) throw refuse('request_not_supported', 'Request objects are not supported.')

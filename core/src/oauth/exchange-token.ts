@@ -5,7 +5,7 @@ import { inTransaction, type Db } from '../database/index.ts'
 import { findInstallationById, lockInstallation } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
-import { assertActive, issueTokens, shareActive } from './issue-tokens.ts'
+import { assertActive, issueTokens, scopeNow, shareActive } from './issue-tokens.ts'
 import { namesIn } from './scope.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import type { Grant, Proof } from './token-request.ts'
@@ -33,7 +33,7 @@ export const exchangeToken: Grant = async (ctx, client, form, proof) => {
     throw new StoaError('invalid_dpop_proof', { message: 'subject_token is bound to another DPoP key.' })
   }
   const { application, secretId } = client
-  const exchange = { application, company, locationId, secretId, proof }
+  const exchange = { application, company, locationId, scope: form.scope, secretId, proof }
   return inTransaction(ctx.db, async (trx) => {
     try {
       return { ...(await locationTokens(ctx, trx, exchange)), issued_token_type: accessTokenType }
@@ -52,18 +52,20 @@ export interface Exchange {
   /** The organization's token. */
   company: ApplicationToken
   locationId: string
+  /** Less than the token covers, when the client wants less. */
+  scope?: string | undefined
   secretId: string | null
   proof: Proof
 }
 
 /**
- * Tokens for a location in which the application is installed, of what the organization's authorization covers. Throws
+ * Tokens for a location in which the application is installed, of what the organization's token covers. Throws
  * `not_found` for a location of somebody else's as for one that does not exist, and `not_installed`.
  */
 export async function locationTokens(
   ctx: OAuthContext,
   db: Db,
-  { application, company, locationId, secretId, proof }: Exchange,
+  { application, company, locationId, scope, secretId, proof }: Exchange,
 ): Promise<TokenAnswer> {
   if (company.locationId !== null || company.familyId === null) {
     throw new StoaError('invalid_request', {
@@ -74,7 +76,8 @@ export async function locationTokens(
   const whole = await findInstallationById(db, company.installationId ?? '')
   assertActive(whole)
   const location = await findLocation(db, locationId)
-  if (!family || location?.organizationId !== company.organizationId) throw new StoaError('not_found')
+  if (!family || family.revokedTime !== null || location?.organizationId !== company.organizationId)
+    throw new StoaError('not_found')
   const { organizationId, environment } = company
   const at = { applicationId: application.id, organizationId, locationId, environment }
   const installation = await lockInstallation(db, ctx.dialect, at)
@@ -85,11 +88,38 @@ export async function locationTokens(
   const { answer } = await issueTokens(ctx, db, {
     application: await shareActive(ctx, db, application),
     installation,
-    scope: namesIn(family.scope),
+    parentId: family.id,
+    scope: coveredBy(
+      company,
+      namesIn(family.scope),
+      scopeNow(ctx, { application, installation: whole }, family.scope),
+      scope,
+    ),
     userId: family.userId,
     secretId,
     keyThumbprint: company.keyThumbprint ?? proof.keyThumbprint,
     traceId: proof.traceId,
   })
   return answer
+}
+
+/**
+ * The names that a token covers: what was authorized, without what its client left out when it refreshed. What is not granted
+ * yet stays in, so that it comes when it is approved. Throws `invalid_scope` when more is asked for.
+ */
+function coveredBy(
+  company: ApplicationToken,
+  authorized: string[],
+  granted: string[],
+  asked: string | undefined,
+): string[] {
+  const held = namesIn(company.scope ?? '')
+  const covered = authorized.filter((name) => held.includes(name) || !granted.includes(name))
+  if (asked === undefined) return covered
+  const names = namesIn(asked)
+  const wider = names.filter((name) => !covered.includes(name))
+  if (wider.length > 0) {
+    throw new StoaError('invalid_scope', { message: `${wider.join(' ')} is not covered by subject_token.` })
+  }
+  return names
 }

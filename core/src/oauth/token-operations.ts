@@ -7,7 +7,7 @@ import {
 import { afterCommit, inTransaction } from '../database/index.ts'
 import { defineOperation, reply, type Operation } from '../http/index.ts'
 import { hashToken, invalidField, nowIso, StoaError, tokenKind, Type } from '../kernel/index.ts'
-import { AuthorizeRefusal, readAuthorizeRequest } from './authorize-request.ts'
+import { AuthorizeRefusal, authorizeParameters, readAuthorizeRequest } from './authorize-request.ts'
 import { grantToClient } from './client-credentials.ts'
 import type { OAuthContext } from './context.ts'
 import { exchangeToken, exchangeType } from './exchange-token.ts'
@@ -79,7 +79,7 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
       path: '/oauth/revoke',
       summary: 'End a token (RFC 7009)',
       description:
-        'An access token ends alone; a refresh token takes its whole authorization along. 200 also for a token that is unknown, or not this client’s.',
+        'An access token ends alone; a refresh token takes its whole authorization along, and what was exchanged from it for locations. 200 also for a token that is unknown, or not this client’s.',
       body: Type.Object({ ...TokenMembers.properties, token_type_hint: Type.Optional(Type.String()) }),
       responses: { 200: Type.Object({}) },
       errors: ['invalid_client'],
@@ -143,8 +143,17 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
         if (body.request_uri !== undefined) {
           throw new StoaError('invalid_request', { message: 'A pushed request holds no request_uri.' })
         }
-        const { client_secret: _s, client_assertion: _a, client_assertion_type: _t, ...rest } = body
-        const parameters = new URLSearchParams(rest as Record<string, string>)
+        const parameters = new URLSearchParams()
+        // What nobody asked for would fill the database; public clients need not even prove who they are.
+        for (const name of authorizeParameters) {
+          const value = (body as Record<string, unknown>)[name]
+          if (value === undefined) continue
+          if (typeof value !== 'string') throw invalidField(name, 'came more than once', 'invalid_request')
+          if (value.length > longestText) {
+            throw invalidField(name, `has more than ${longestText} characters`, 'invalid_request')
+          }
+          parameters.set(name, value)
+        }
         parameters.set('client_id', client.application.clientId)
         // RFC 9449 section 10.1: a proof binds the code to its key as dpop_jkt would.
         if (proof.keyThumbprint !== null) {

@@ -2000,7 +2000,7 @@ export interface Operations {
       yankedTime: (string | null)
     }
   }
-  /** Take a released version back */
+  /** Take an approved or released version back */
   yankVersion: {
     input: {
       params: {

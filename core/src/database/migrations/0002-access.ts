@@ -27,6 +27,8 @@ export const accessMigration: Migration = {
       column.id()
       column.text('application_id')
       column.text('installation_id')
+      // Of a location's: the organization's that it was exchanged from, and ends with.
+      column.text('parent_id').nullable()
       column.text('user_id').nullable()
       column.text('scope')
       column.json('permissions')
@@ -35,6 +37,7 @@ export const accessMigration: Migration = {
       column.time('expires_time')
       column.time('revoked_time').nullable()
       table.index(['installation_id'])
+      table.index(['parent_id'])
       table.index(['application_id'])
       table.index(['expires_time'])
     })
