@@ -22,7 +22,9 @@ export const variables = [
   ['STOA_DATABASE', '<STOA_HOME>/stoa.db', 'File path of a SQLite database, or a postgres:// URL.'],
   ['STOA_SECRET', 'generated into <STOA_HOME>/secret', 'Host secret of at least 32 characters.'],
   ['STOA_BASE_URL', 'http://localhost:<PORT>', 'Address under which clients reach the host.'],
-  ['STOA_NAME', 'Stoa', 'What the platform is called.'],
+  ['STOA_NAME', 'Stoa', 'What the platform is called, also on the sign-in and consent pages.'],
+  ['STOA_ACCENT_COLOR', '#1f5fbf', 'Colour of buttons and links on those pages.'],
+  ['STOA_LOGO_URL', '', 'The platform’s logo on those pages, an https address.'],
   [
     'STOA_MODE',
     'development',
@@ -62,6 +64,10 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
       secret: env.STOA_SECRET ?? secretIn(home),
       baseUrl: (env.STOA_BASE_URL ?? `http://localhost:${port}`).replace(/\/+$/, ''),
       name: env.STOA_NAME ?? 'Stoa',
+      pages: {
+        ...(env.STOA_ACCENT_COLOR && { accentColor: env.STOA_ACCENT_COLOR }),
+        ...(env.STOA_LOGO_URL && { logoUrl: env.STOA_LOGO_URL }),
+      },
       mode,
       corsOrigins: (env.STOA_CORS_ORIGINS ?? '')
         .split(',')

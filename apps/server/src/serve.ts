@@ -10,7 +10,10 @@ export async function serve(environment: Environment): Promise<void> {
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', environment.proxies)
-  app.use(host.router, host.notFound)
+  const { pathname } = new URL(environment.options.baseUrl ?? 'http://localhost')
+  // Proxies in front of a path either keep it or take it away.
+  if (pathname !== '/') app.use(pathname, host.router)
+  app.use(host.wellKnown, host.router, host.notFound)
 
   const server = await listen(app, environment.port).catch(async (error: NodeJS.ErrnoException) => {
     await host.stop()

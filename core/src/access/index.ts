@@ -12,7 +12,7 @@ export {
 } from './installation-tokens.ts'
 export { accessOperations, ApiKeyShape, apiKeyShape, CreateApiKeyBody, CreatedApiKeyShape } from './operations.ts'
 export { platformPermissions } from './platform-permissions.ts'
-export { createCredentialSweeper, type Sweep } from './sweep-credentials.ts'
+export { createCredentialSweeper, type Sweeps } from './sweep-credentials.ts'
 export { decodeJwt } from './decode-jwt.ts'
 export { dpopAlgorithms, verifyDpopProof } from './dpop.ts'
 export { isSeenFirst } from './seen-ids.ts'

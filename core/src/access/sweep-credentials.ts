@@ -1,6 +1,6 @@
 import { deleteEndedSessions } from '../accounts/index.ts'
 import type { Db } from '../database/index.ts'
-import { isoIn } from '../kernel/index.ts'
+import { isoIn, nowIso } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
 import { deleteEndedSeenIds } from './seen-ids.ts'
 import { deleteEndedApplicationTokens } from './store.ts'
@@ -10,10 +10,19 @@ const every = 10 * 60_000
 /** How long an ended credential is still answered "expired" instead of "unknown". */
 const keptSeconds = 24 * 3600
 
-/** Removes what no longer opens anything. */
+/** Removes what ended before a time. */
 export type Sweep = (db: Db, before: string) => Promise<void>
 
-const sweeps: Sweep[] = [deleteEndedApplicationTokens, deleteEndedFamilies, deleteEndedSeenIds, deleteEndedSessions]
+/** What is removed as soon as it has ended, because nobody is told of it any more, and what a day later. */
+export interface Sweeps {
+  atOnce: Sweep[]
+  later: Sweep[]
+}
+
+const own: Sweeps = {
+  atOnce: [deleteEndedSeenIds],
+  later: [deleteEndedApplicationTokens, deleteEndedFamilies, deleteEndedSessions],
+}
 
 /**
  * Removes sessions and tokens that ended a day ago, and what `more` removes of other slices. Several processes may do so at
@@ -21,7 +30,7 @@ const sweeps: Sweep[] = [deleteEndedApplicationTokens, deleteEndedFamilies, dele
  */
 export function createCredentialSweeper(
   ctx: AccessContext,
-  more: Sweep[] = [],
+  more: Sweeps = { atOnce: [], later: [] },
 ): { start(): void; stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> = Promise.resolve()
@@ -29,7 +38,8 @@ export function createCredentialSweeper(
   async function sweep(): Promise<void> {
     const before = isoIn(ctx.clock, -keptSeconds)
     try {
-      for (const remove of [...sweeps, ...more]) await remove(ctx.db, before)
+      for (const remove of [...own.atOnce, ...more.atOnce]) await remove(ctx.db, nowIso(ctx.clock))
+      for (const remove of [...own.later, ...more.later]) await remove(ctx.db, before)
     } catch (err) {
       ctx.logger.warn({ err }, 'ended credentials could not be removed; it will be tried again')
     }
