@@ -32,6 +32,7 @@ const updated = (version: number): Partial<NewEvent> => ({
       environment: 'production',
       version,
       previousVersion: 1,
+      pending: [],
       permissions: [],
     },
   },

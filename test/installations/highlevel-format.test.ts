@@ -115,7 +115,7 @@ eachDatabase((database) => {
     const { id, merchant, act, told } = await open()
     await act('PUT')
     const tenant = { organizationId: merchant.organizationId, locationId: null, environment: 'production' } as const
-    const data = { applicationId: id, installationId: 'ins_1', ...tenant, version: 8, previousVersion: 7 }
+    const data = { applicationId: id, installationId: 'ins_1', ...tenant, version: 8, previousVersion: 7, pending: [] }
     await inTransaction(world.db, (trx) =>
       publish(world.ctx, trx, {
         type: 'installation.updated',

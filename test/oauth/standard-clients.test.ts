@@ -251,7 +251,9 @@ eachDatabase((database) => {
       const { members, authentication } = await make()
       const app = await world.app(members as Record<string, unknown>)
       const options = insecureDiscovery()
-      const config = await openid.discovery(new URL(world.url), app.clientId, undefined, authentication(app), options)
+      const proven = authentication(app)
+      // oxlint-disable-next-line typescript/no-misused-promises -- it takes promises, as its type does not say
+      const config = await openid.discovery(new URL(world.url), app.clientId, undefined, proven, options)
       const verifier = openid.randomPKCECodeVerifier()
       const asked = {
         redirect_uri: redirectUri,

@@ -89,7 +89,7 @@ export async function rotateRefreshToken(
   return { outcome: 'reused' }
 }
 
-/** Ends authorizations: their refresh tokens, the access tokens that came of them, and what was exchanged for locations. */
+/** Ends an authorization: its refresh tokens, the access tokens that came of it, and those of locations exchanged from it. */
 export async function endFamilies(ctx: AccessContext, db: Db, ids: string[]): Promise<void> {
   await markFamiliesRevoked(db, ctx.dialect, { ids }, nowIso(ctx.clock))
   afterCommit(db, () => ctx.signals.emit('credentials-changed'))

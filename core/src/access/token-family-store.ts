@@ -8,7 +8,7 @@ export interface TokenFamily {
   id: string
   applicationId: string
   installationId: string
-  /** Of a location's that was exchanged: the organization's authorization, which takes it along when it ends. */
+  /** The organization's family that a location's was exchanged from: it ends with that. */
   parentId: string | null
   /** Who consented; null when a company token was exchanged. */
   userId: string | null

@@ -44,7 +44,7 @@ export class AuthorizeRefusal extends Error {
   }
 }
 
-/** The parameters that mean something here. */
+/** The parameters of an authorization request that mean something here. */
 export const authorizeParameters = [
   'client_id',
   'redirect_uri',

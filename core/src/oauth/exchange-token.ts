@@ -5,7 +5,7 @@ import { inTransaction, type Db } from '../database/index.ts'
 import { findInstallationById, lockInstallation } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
-import { assertActive, issueTokens, shareActive } from './issue-tokens.ts'
+import { assertActive, issueTokens, scopeNow, shareActive } from './issue-tokens.ts'
 import { namesIn } from './scope.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import type { Grant, Proof } from './token-request.ts'
@@ -30,7 +30,7 @@ export const exchangeToken: Grant = async (ctx, client, form, proof) => {
     throw new StoaError('invalid_dpop_proof', { message: 'subject_token is bound to another DPoP key.' })
   }
   const { application, secretId } = client
-  const exchange = { application, companyHash: hashToken(subject), locationId, secretId, proof }
+  const exchange = { application, companyHash: hashToken(subject), locationId, scope: form.scope, secretId, proof }
   return inTransaction(ctx.db, async (trx) => {
     try {
       return { ...(await locationTokens(ctx, trx, exchange)), issued_token_type: accessTokenType }
@@ -50,19 +50,21 @@ export interface Exchange {
   /** Of the organization's token. */
   companyHash: string
   locationId: string
+  /** Less than the token covers, when the client wants less. */
+  scope?: string | undefined
   secretId: string | null
   proof: Proof
 }
 
 /**
- * Tokens for a location in which the application is installed, of what the organization's authorization covers; they end with
- * that. Throws `not_found` for a location of somebody else's as for one that does not exist, `not_installed`, and
+ * Tokens for a location in which the application is installed, of what the organization's token covers; they end with
+ * its authorization. Throws `not_found` for a location of somebody else's as for one that does not exist, `not_installed`, and
  * `invalid_token` when the organization's token has ended.
  */
 export async function locationTokens(
   ctx: OAuthContext,
   db: Db,
-  { application, companyHash, locationId, secretId, proof }: Exchange,
+  { application, companyHash, locationId, scope, secretId, proof }: Exchange,
 ): Promise<TokenAnswer> {
   const company = await findLiveToken(ctx, db, companyHash)
   if (!company) throw new StoaError('invalid_token')
@@ -94,8 +96,13 @@ export async function locationTokens(
   const { answer } = await issueTokens(ctx, db, {
     application: active,
     installation,
-    parentFamilyId: family.id,
-    scope: namesIn(family.scope),
+    parentId: family.id,
+    scope: coveredBy(
+      company,
+      namesIn(family.scope),
+      scopeNow(ctx, { application, installation: whole }, family.scope),
+      scope,
+    ),
     userId: family.userId,
     secretId,
     keyThumbprint: company.keyThumbprint ?? proof.keyThumbprint,
@@ -111,4 +118,25 @@ async function findLiveToken(ctx: OAuthContext, db: Db, tokenHash: string): Prom
 
 function notLive(): StoaError {
   return new StoaError('invalid_request', { message: 'subject_token is not a live access token of this client.' })
+}
+
+/**
+ * The names that a token covers: what was authorized, without what its client left out when it refreshed. What is not granted
+ * yet stays in, so that it comes when it is approved. Throws `invalid_scope` when more is asked for.
+ */
+function coveredBy(
+  company: ApplicationToken,
+  authorized: string[],
+  granted: string[],
+  asked: string | undefined,
+): string[] {
+  const held = namesIn(company.scope ?? '')
+  const covered = authorized.filter((name) => held.includes(name) || !granted.includes(name))
+  if (asked === undefined) return covered
+  const names = namesIn(asked)
+  const wider = names.filter((name) => !covered.includes(name))
+  if (wider.length > 0) {
+    throw new StoaError('invalid_scope', { message: `${wider.join(' ')} is not covered by subject_token.` })
+  }
+  return names
 }

@@ -52,22 +52,20 @@ export interface Holder {
   keyThumbprint: string | null
   secretId: string | null
   traceId: string
-  /** The organization's authorization that this one is exchanged from. */
-  parentFamilyId?: string
 }
 
-/** A new authorization: an access token and the first refresh token of a family. */
+/** A new authorization: an access token and the first refresh token of a family, which ends with its parent if it has one. */
 export async function issueTokens(
   ctx: OAuthContext,
   db: Db,
-  holder: Holder,
+  { parentId, ...holder }: Holder & { parentId: string | null },
 ): Promise<{ answer: TokenAnswer; familyId: string }> {
   const granted = effective(ctx, holder)
   const scope = grantedScope(ctx.catalogue, holder.scope, granted)
   const { family, refreshToken } = await openFamily(ctx, db, {
     applicationId: holder.application.id,
     installationId: holder.installation.id,
-    parentId: holder.parentFamilyId ?? null,
+    parentId,
     userId: holder.userId,
     // What was asked for: what is granted of it may grow and shrink while the family lives.
     scope: holder.scope.join(' '),

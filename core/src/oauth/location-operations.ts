@@ -43,7 +43,8 @@ export function locationOperations(ctx: OAuthContext): Operation[] {
     if (caller.locationId !== null || !application) throw ofLocation()
     if (form.companyId !== caller.organizationId) throw new StoaError('tenant_mismatch')
     // The caller was authenticated by this very token.
-    const token = String(request.headers.authorization).replace(/^\S+\s+/, '')
+    const { authorization, 'x-api-key': apiKey, 'reb-apikey': rebApiKey } = request.headers
+    const token = String(authorization ?? apiKey ?? rebApiKey).replace(/^\S+\s+/, '')
     const companyHash = hashToken(token)
     const company = await findApplicationToken(db, companyHash)
     const found = await findApplication(db, application.applicationId)

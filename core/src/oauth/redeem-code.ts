@@ -39,7 +39,15 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     const { secretId } = client
     const { userId } = found
     const scope = namesIn(found.scope)
-    const issued = await issueTokens(ctx, trx, { application, installation, scope, userId, secretId, ...proof })
+    const issued = await issueTokens(ctx, trx, {
+      parentId: null,
+      application,
+      installation,
+      scope,
+      userId,
+      secretId,
+      ...proof,
+    })
     const set = { consumedTime: nowIso(ctx.clock), familyId: issued.familyId }
     if (!(await consumeCode(trx, codeHash, set))) throw used()
     return issued.answer

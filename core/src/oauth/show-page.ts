@@ -39,7 +39,7 @@ export async function show(ctx: OAuthContext, visit: Visit, shown: Shown, status
     return pageReply(ctx, status, await showPendingAccess(ctx, access), [])
   }
   const consent = { ...visit, ...shown, person, request: errand.request }
-  return pageReply(ctx, status, await showConsent(ctx, consent), [formTarget(errand.request.redirectUri)])
+  return pageReply(ctx, status, await showConsent(ctx, consent), formTargets(errand.request.redirectUri))
 }
 
 const recoverable = new Set([
@@ -107,8 +107,10 @@ function pageReply(
 }
 
 /** Where a form may lead, as the content security policy says it: an origin, or the scheme of a native application. */
-function formTarget(redirectUri: string): string {
+function formTargets(redirectUri: string): string[] {
   const { origin, protocol, hostname } = new URL(redirectUri)
-  // The policy's grammar has no IPv6 addresses: browsers would leave [::1] out, and keep the person from going back.
-  return origin === 'null' || hostname.startsWith('[') ? protocol : origin
+  // The policy's grammar has no IPv6 addresses either: browsers would leave [::1] out, and keep the person from going back.
+  const target = origin === 'null' || hostname.startsWith('[') ? protocol : origin
+  // A host may hold a semicolon, which would end the directive.
+  return /^[\w+.-]+:(\/\/[\w.:-]+)?$/.test(target) ? [target] : []
 }

@@ -79,7 +79,7 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
       path: '/oauth/revoke',
       summary: 'End a token (RFC 7009)',
       description:
-        'An access token ends alone; a refresh token takes its whole authorization along. 200 also for a token that is unknown, or not this client’s.',
+        'An access token ends alone; a refresh token takes its whole authorization along, and what was exchanged from it for locations. 200 also for a token that is unknown, or not this client’s.',
       body: Type.Object({ ...TokenMembers.properties, token_type_hint: Type.Optional(Type.String()) }),
       responses: { 200: Type.Object({}) },
       errors: ['invalid_client'],
@@ -143,7 +143,17 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
         if (body.request_uri !== undefined) {
           throw new StoaError('invalid_request', { message: 'A pushed request holds no request_uri.' })
         }
-        const parameters = parametersIn(body)
+        const parameters = new URLSearchParams()
+        // What nobody asked for would fill the database; public clients need not even prove who they are.
+        for (const name of authorizeParameters) {
+          const value = (body as Record<string, unknown>)[name]
+          if (value === undefined) continue
+          if (typeof value !== 'string') throw invalidField(name, 'came more than once', 'invalid_request')
+          if (value.length > longestText) {
+            throw invalidField(name, `has more than ${longestText} characters`, 'invalid_request')
+          }
+          parameters.set(name, value)
+        }
         parameters.set('client_id', client.application.clientId)
         // RFC 9449 section 10.1: a proof binds the code to its key as dpop_jkt would.
         if (proof.keyThumbprint !== null) {
@@ -152,30 +162,12 @@ export function tokenOperations(ctx: OAuthContext): Operation[] {
           }
           parameters.set('dpop_jkt', proof.keyThumbprint)
         }
-        // Whoever names a public client may push: what is kept for it has an end.
-        if (parameters.toString().length > longestPushed) {
-          throw new StoaError('invalid_request', { message: 'The request is too long to be kept.' })
-        }
         await assertAcceptable(ctx, parameters)
         const uri = await inTransaction(ctx.db, (trx) => pushRequest(ctx, trx, client.application.id, parameters))
         return reply(201, { request_uri: uri, expires_in: pushedSeconds })
       },
     }),
   ]
-}
-
-const longestPushed = 16_000
-
-/** Of a pushed form what belongs to the authorization request. */
-function parametersIn(body: Record<string, unknown>): URLSearchParams {
-  const parameters = new URLSearchParams()
-  for (const name of authorizeParameters) {
-    if (!Object.hasOwn(body, name)) continue
-    const value = body[name]
-    if (typeof value !== 'string') throw invalidField(name, 'came more than once', 'invalid_request')
-    parameters.set(name, value)
-  }
-  return parameters
 }
 
 /** What would be refused later is refused now, to the client instead of to a person. */

@@ -27,7 +27,7 @@ export const accessMigration: Migration = {
       column.id()
       column.text('application_id')
       column.text('installation_id')
-      // Of a location's that was exchanged: the organization's authorization, which takes it along when it ends.
+      // Of a location's: the organization's that it was exchanged from, and ends with.
       column.text('parent_id').nullable()
       column.text('user_id').nullable()
       column.text('scope')
