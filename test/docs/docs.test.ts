@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { variables } from '../../apps/server/src/environment.ts'
 import { finished, freePort, makeHome, patient, root, runStoa, serveStoa, spawnNode } from '../support/run-stoa.ts'
+import { installByBrowser, type Credentials } from '../sdk/install-by-browser.ts'
 import { programOf, snippetsOf } from './snippets.ts'
 
 vi.setConfig({ testTimeout: patient })
@@ -10,11 +11,15 @@ vi.setConfig({ testTimeout: patient })
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
 
-async function runProgram(name: string, code: string, cwd: string) {
+async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
   await mkdir(cache, { recursive: true })
   const file = join(cache, `${name}.mjs`)
   await writeFile(file, code)
-  return finished(spawnNode([file], {}, cwd))
+  return spawnNode([file, ...args], {}, cwd)
+}
+
+async function runProgram(name: string, code: string, cwd: string, args: string[] = []) {
+  return finished(await startProgram(name, code, cwd, args))
 }
 
 describe('the README', () => {
@@ -66,6 +71,38 @@ describe('the guides', () => {
     expect(ran.stdout).toMatch(/app_\w+ pending-approval\nwhsec_.+\nenabled\n/)
     expect(ran.stdout).toContain("{ city: 'Athens', hour: 7 }")
     expect(ran.stdout).toMatch(/chg_\w+/)
+  })
+
+  test('install flow: a customer installs its app by the pages of the host, it acts, and is put out', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    await writeFile(join(home, 'world.json'), seeded.stdout)
+    const { user, locations } = JSON.parse(seeded.stdout) as { user: Credentials; locations: [{ id: string }] }
+    const page = 'docs/guides/install-flow.md'
+    const port = await freePort()
+    const code = (await programOf(page, 'js')).replaceAll('3000', String(port))
+    const app = await startProgram('install-flow', code, home)
+    onTestFinished(() => void app.kill('SIGKILL'))
+    let said = ''
+    for (const stream of [app.stdout!, app.stderr!]) stream.on('data', (data) => (said += String(data)))
+    await expect.poll(() => said, { timeout: 30_000 }).toContain(`sign in as ${user.email} ${user.password}`)
+
+    const [{ id: location }] = locations
+    const form = { target: 'locations', location }
+    const done = await installByBrowser(`http://localhost:${port}/install`, { user, form })
+    expect([done.status, new URL(done.url).pathname]).toEqual([200, `/balance/${location}`])
+    // Word for word what the guide shows.
+    const [shown] = (await snippetsOf(page)).filter(({ language }) => language === 'json')
+    expect(JSON.parse(done.text)).toEqual(JSON.parse(shown!.code))
+    await expect.poll(() => said, { timeout: 20_000 }).toContain(`application-instance-enabled ${location}`)
+
+    const applicationId = /app_\w+/.exec(said)![0]
+    const put = await runProgram('uninstall', await programOf(page, 'mjs'), home, [applicationId, location])
+    expect(put).toMatchObject({ code: 0, stderr: '' })
+    await expect.poll(() => said, { timeout: 20_000 }).toContain(`application-instance-disabled ${location}`)
+    const after = await fetch(`http://localhost:${port}/balance/${location}`)
+    expect([after.status, await after.text()]).toEqual([404, '<a href="/install">Install the app</a> first.'])
   })
 
   test('embedding: every snippet runs', async () => {
