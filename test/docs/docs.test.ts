@@ -11,6 +11,8 @@ vi.setConfig({ testTimeout: patient })
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
 
+const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
+
 async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
   await mkdir(cache, { recursive: true })
   const file = join(cache, `${name}.mjs`)
@@ -103,6 +105,20 @@ describe('the guides', () => {
     await expect.poll(() => said, { timeout: 20_000 }).toContain(`application-instance-disabled ${location}`)
     const after = await fetch(`http://localhost:${port}/balance/${location}`)
     expect([after.status, await after.text()]).toEqual([404, '<a href="/install">Install the app</a> first.'])
+  })
+
+  test('oauth: every snippet runs, and prints what it says', async () => {
+    const page = 'docs/guides/oauth.md'
+    const code = (await programOf(page, 'js')).replaceAll('3000', String(await freePort()))
+    const ran = await runProgram('oauth', code, await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    // What a comment behind a console.log says is what is printed; … stands for what differs from run to run.
+    const promised = [...code.matchAll(/^console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)]
+    const printed = ran.stdout.trimEnd().split('\n')
+    expect(printed).toHaveLength(promised.length)
+    for (const [index, [, text = '']] of promised.entries()) {
+      expect(printed[index]).toMatch(new RegExp(`^${text.split('…').map(escape).join('.*')}$`))
+    }
   })
 
   test('embedding: every snippet runs', async () => {
