@@ -57,6 +57,10 @@ describe('the embedding example', () => {
       .toBe('My own page')
     expect(await (await get('/marketplace/health')).json()).toEqual({ status: 'ok' })
     expect((await get('/marketplace/api/documentation')).status).toBe(200)
+    const metadata = await get('/.well-known/oauth-authorization-server/marketplace')
+    expect(await metadata.json()).toMatchObject({
+      token_endpoint: expect.stringMatching(/\/marketplace\/oauth\/token$/),
+    })
     expect((await get('/nowhere')).headers.get('x-request-id')).toBeNull()
   })
 })
@@ -126,6 +130,7 @@ describe('the guides', () => {
     expect(ran).toMatchObject({ code: 0, stderr: '' })
     // The example of a port that breaks its contract is told so.
     expect(ran.stdout).toContain('BROKEN: a sealed text moved to another row does not open')
+    expect(ran.stdout).toContain('200 true\n401 unauthenticated\n')
     expect(ran.stdout).toContain('true')
   })
 
