@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { variables } from '../../apps/server/src/environment.ts'
 import { finished, freePort, makeHome, patient, root, runStoa, serveStoa, spawnNode } from '../support/run-stoa.ts'
+import { installByBrowser, type Credentials } from '../sdk/install-by-browser.ts'
 import { programOf, snippetsOf } from './snippets.ts'
 
 vi.setConfig({ testTimeout: patient })
@@ -10,11 +11,17 @@ vi.setConfig({ testTimeout: patient })
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
 
-async function runProgram(name: string, code: string, cwd: string) {
+const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
+
+async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
   await mkdir(cache, { recursive: true })
   const file = join(cache, `${name}.mjs`)
   await writeFile(file, code)
-  return finished(spawnNode([file], {}, cwd))
+  return spawnNode([file, ...args], {}, cwd)
+}
+
+async function runProgram(name: string, code: string, cwd: string, args: string[] = []) {
+  return finished(await startProgram(name, code, cwd, args))
 }
 
 describe('the README', () => {
@@ -50,6 +57,10 @@ describe('the embedding example', () => {
       .toBe('My own page')
     expect(await (await get('/marketplace/health')).json()).toEqual({ status: 'ok' })
     expect((await get('/marketplace/api/documentation')).status).toBe(200)
+    const metadata = await get('/.well-known/oauth-authorization-server/marketplace')
+    expect(await metadata.json()).toMatchObject({
+      token_endpoint: expect.stringMatching(/\/marketplace\/oauth\/token$/),
+    })
     expect((await get('/nowhere')).headers.get('x-request-id')).toBeNull()
   })
 })
@@ -68,11 +79,58 @@ describe('the guides', () => {
     expect(ran.stdout).toMatch(/chg_\w+/)
   })
 
+  test('install flow: a customer installs its app by the pages of the host, it acts, and is put out', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    await writeFile(join(home, 'world.json'), seeded.stdout)
+    const { user, locations } = JSON.parse(seeded.stdout) as { user: Credentials; locations: [{ id: string }] }
+    const page = 'docs/guides/install-flow.md'
+    const port = await freePort()
+    const code = (await programOf(page, 'js')).replaceAll('3000', String(port))
+    const app = await startProgram('install-flow', code, home)
+    onTestFinished(() => void app.kill('SIGKILL'))
+    let said = ''
+    for (const stream of [app.stdout!, app.stderr!]) stream.on('data', (data) => (said += String(data)))
+    await expect.poll(() => said, { timeout: 30_000 }).toContain(`sign in as ${user.email} ${user.password}`)
+
+    const [{ id: location }] = locations
+    const form = { target: 'locations', location }
+    const done = await installByBrowser(`http://localhost:${port}/install`, { user, form })
+    expect([done.status, new URL(done.url).pathname]).toEqual([200, `/balance/${location}`])
+    // Word for word what the guide shows.
+    const [shown] = (await snippetsOf(page)).filter(({ language }) => language === 'json')
+    expect(JSON.parse(done.text)).toEqual(JSON.parse(shown!.code))
+    await expect.poll(() => said, { timeout: 20_000 }).toContain(`application-instance-enabled ${location}`)
+
+    const applicationId = /app_\w+/.exec(said)![0]
+    const put = await runProgram('uninstall', await programOf(page, 'mjs'), home, [applicationId, location])
+    expect(put).toMatchObject({ code: 0, stderr: '' })
+    await expect.poll(() => said, { timeout: 20_000 }).toContain(`application-instance-disabled ${location}`)
+    const after = await fetch(`http://localhost:${port}/balance/${location}`)
+    expect([after.status, await after.text()]).toEqual([404, '<a href="/install">Install the app</a> first.'])
+  })
+
+  test('oauth: every snippet runs, and prints what it says', async () => {
+    const page = 'docs/guides/oauth.md'
+    const code = (await programOf(page, 'js')).replaceAll('3000', String(await freePort()))
+    const ran = await runProgram('oauth', code, await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    // What a comment behind a console.log says is what is printed; … stands for what differs from run to run.
+    const promised = [...code.matchAll(/^console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)]
+    const printed = ran.stdout.trimEnd().split('\n')
+    expect(printed).toHaveLength(promised.length)
+    for (const [index, [, text = '']] of promised.entries()) {
+      expect(printed[index]).toMatch(new RegExp(`^${text.split('…').map(escape).join('.*')}$`))
+    }
+  })
+
   test('embedding: every snippet runs', async () => {
     const ran = await runProgram('embedding', await programOf('docs/guides/embedding.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
     // The example of a port that breaks its contract is told so.
     expect(ran.stdout).toContain('BROKEN: a sealed text moved to another row does not open')
+    expect(ran.stdout).toContain('200 true\n401 unauthenticated\n')
     expect(ran.stdout).toContain('true')
   })
 

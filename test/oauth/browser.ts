@@ -46,9 +46,12 @@ export function openBrowser(origin: string): Browser {
       return send(url, { method: 'POST', body: new URLSearchParams(pairs), headers })
     },
     async open(url) {
-      let page = await get(url)
-      while (page.location?.startsWith(origin)) page = await get(page.location)
-      return page
+      for (let next = url; ;) {
+        const page = await get(next)
+        if (page.location === null) return page
+        next = new URL(page.location, next).href
+        if (!next.startsWith(origin)) return page
+      }
     },
   }
 }

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { createTestHost, demoLogo } from '@stoa/core/testing'
-import { createClient, memoryTokenStore, StoaApiError } from '@stoa/sdk'
+import { createClient, memoryTokenStore, StoaApiError, type StoredSession } from '@stoa/sdk'
 import { createHelloApp } from './app.ts'
+import { openBrowser } from './customer.ts'
 
 /** The whole life of an app on a host, as it happens: every line that is printed was asserted first. */
 export async function runStory(print: (line: string) => void): Promise<void> {
   const { world, url: hostUrl, publisher, operator, merchantAt, stop } = await createTestHost()
   const locationId = world.locations[0]!.id
   print(`A host runs at ${hostUrl}, in memory, with a merchant, two locations and 100.00 USD in each wallet.\n`)
-  let app: { url: string; server: Server } | undefined
+  const app = await listen()
   try {
-    // 1. The author registers the app.
+    // 1. The author registers the app: what it may do, and where the host sends browsers and webhooks.
     const logo = await publisher.postFile({ body: demoLogo() })
     const { id: applicationId, status } = await publisher.postApplication({
       body: {
@@ -21,6 +22,7 @@ export async function runStory(print: (line: string) => void): Promise<void> {
         authorName: 'Ada Author',
         tagline: 'Says hello',
         description: 'Greets, and charges for it.',
+        redirectUris: [`${app.url}/callback`],
         permissions: ['charges.write', 'charges.readonly', 'GetApplicationInstanceConfiguration'],
         properties: { type: 'object', properties: { greeting: { type: 'string', default: 'Hello', maxLength: 50 } } },
       },
@@ -30,52 +32,53 @@ export async function runStory(print: (line: string) => void): Promise<void> {
       params: { id: applicationId },
       body: { name: 'Greeting', unit: 'greeting', priceType: 'fixed', price: '60' },
     })
-    // Its credentials: the secret is in this answer and nowhere else.
+    // Its secrets: each is in one answer and nowhere else.
     const { clientId, clientSecret } = await publisher.rotateClientSecret({ params: { id: applicationId } })
+    const { secret: webhookSecret } = await publisher.createWebhookEndpoint({
+      body: {
+        url: `${app.url}/webhooks`,
+        applicationId,
+        events: ['application-instance-enabled', 'application-instance-disabled'],
+      },
+    })
     print(`1. registered    ${applicationId}, one meter at 60 USD a greeting, ${status}`)
 
-    // 2. It starts, and tells the host where its webhooks go.
+    // 2. It starts, and the platform's operator lets it into the store.
+    const store = memoryTokenStore()
     const lines: string[] = []
-    let webhookSecret = ''
-    app = await listen(
-      (appUrl) => {
-        const log = (line: string) => {
-          lines.push(line)
-          print(`                 ${line}`)
-        }
-        const client = { applicationId, clientId, clientSecret, meterId: meter.id }
-        return createHelloApp({ hostUrl, appUrl, ...client, webhookSecret, store: memoryTokenStore(), log })
-      },
-      async (appUrl) => {
-        const endpoint = await publisher.createWebhookEndpoint({
-          body: {
-            url: `${appUrl}/webhooks`,
-            applicationId,
-            events: ['application-instance-enabled', 'application-instance-disabled'],
-          },
-        })
-        webhookSecret = endpoint.secret
-      },
-    )
-
-    // 3. The platform's operator lets it into the store.
+    const log = (line: string) => {
+      lines.push(line)
+      print(`                 ${line}`)
+    }
+    app.handle = createHelloApp({
+      ...{ hostUrl, appUrl: app.url, store, log },
+      ...{ applicationId, clientId, clientSecret, webhookSecret, meterId: meter.id },
+    })
     const approved = await operator.approveApplication({ params: { id: applicationId } })
     assert.equal(approved.status, 'available')
     print(`2. reviewed      an operator approved it: ${approved.status}`)
 
-    // 4. A merchant installs it into one location; the app hears of it.
+    // 3. A merchant installs it: from the app to the host's pages, and back with a code that the app redeems.
+    const browser = openBrowser()
+    const signIn = await browser.open(`${app.url}/install`)
+    const consent = await browser.submit(signIn, '/oauth/sign-in', world.user)
+    const question = 'Hello app wants to work for Demo merchant'
+    assert.ok(consent.text.includes(question))
+    print(`3. asked         ${world.user.email} signed in, and reads "${question}"`)
+    const allowed = { decision: 'allow', target: 'locations', location: locationId }
+    const back = await browser.submit(consent, '/oauth/consent', allowed)
+    assert.ok(back.status === 200 && back.url.startsWith(`${app.url}/callback?`))
+    assert.ok(lines.includes(`app: installed at ${locationId} by its owner`))
+    await until(() => lines.some((line) => line.startsWith('app: enabled') && line.includes('"Hello"')))
     const merchant = merchantAt(locationId)
-    const instance = await merchant.putApplicationInstance({
+    await merchant.putApplicationInstanceConfiguration({
       params: { applicationId },
       body: { settings: { greeting: 'Kalimera' } },
     })
-    assert.equal(instance.status, 'enabled')
-    print(`3. installed     at ${locationId}: ${instance.status}`)
-    await until(() => lines.some((line) => line.includes('"Kalimera"')))
 
-    // 5. It greets and charges: once, once more with the same id, and once too often.
+    // 4. It greets and charges: once, once more with the same id, and once too often.
     const greet = (id: string) =>
-      fetch(`${app!.url}/greet/${locationId}?id=${id}`).then(async (res) => ({
+      fetch(`${app.url}/greet/${locationId}?id=${id}`).then(async (res) => ({
         status: res.status,
         body: (await res.json()) as Record<string, string>,
       }))
@@ -92,41 +95,37 @@ export async function runStory(print: (line: string) => void): Promise<void> {
     assert.deepEqual([refused.status, refused.body.code], [402, 'insufficient_funds'])
     print(`6. refused       60 USD more: ${refused.status} ${refused.body.code}; nothing was taken`)
 
-    // 6. The merchant puts it out.
-    const { token } = await publisher.getApplicationInstanceByOrganization({
-      params: { id: applicationId, organizationId: locationId },
-    })
+    // 5. The merchant puts it out. The app forgets the tokens, which are worth nothing any more.
+    const [{ session }] = (await store.list({})) as [StoredSession]
     await merchant.deleteApplicationInstance({ params: { applicationId } })
     print('7. uninstalled')
     await until(() => lines.some((line) => line.startsWith('app: disabled')))
-    const gone = createClient({ baseUrl: hostUrl, token: token! })
-    const error = await gone.hasFunds().then(
-      () => null,
-      (thrown: unknown) => thrown,
-    )
+    const gone = await greet('greeting-3')
+    assert.deepEqual([gone.status, await store.list({})], [404, []])
+    const kept = createClient({ baseUrl: hostUrl, token: session.accessToken })
+    const error: unknown = await kept.hasFunds().catch((thrown: unknown) => thrown)
     assert.ok(error instanceof StoaApiError)
     assert.deepEqual([error.status, error.code], [401, 'revoked_token'])
-    print(`8. access gone   the app's token: ${error.status} ${error.code}`)
+    print(`8. access gone   the app says "${gone.body.message}"; its last token: ${error.status} ${error.code}`)
     print('\nEvery line above was checked before it was printed.')
   } finally {
-    app?.server.closeAllConnections()
-    app?.server.close()
+    app.close()
     await stop()
   }
 }
 
-// The app needs the secret that the host shows when the endpoint is made, and the endpoint needs the app's address.
-async function listen(
-  create: (url: string) => ReturnType<typeof createHelloApp>,
-  register: (url: string) => Promise<void>,
-): Promise<{ url: string; server: Server }> {
-  let handle: ReturnType<typeof createHelloApp> | undefined
-  const server = createServer((req, res) => handle!(req, res))
+/** A server of the app's own. It listens before the app is there, because the host wants its address first. */
+async function listen() {
+  const app = { url: '', handle: null as RequestListener | null, close }
+  const server = createServer((req, res) => app.handle!(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  await register(url)
-  handle = create(url)
-  return { url, server }
+  app.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return app
+
+  function close() {
+    server.closeAllConnections()
+    server.close()
+  }
 }
 
 async function until(condition: () => boolean): Promise<void> {
