@@ -51,6 +51,12 @@ export const ConfigSchema = Type.Object(
           description: 'Requests one credential may make in a window.',
         }),
         windowSeconds: Seconds(10, 'Length of the window.'),
+        anonymousRequests: Type.Integer({
+          minimum: 1,
+          default: 2000,
+          description:
+            'Requests from one address in a window to what needs no credential beforehand: the token endpoints and the pages.',
+        }),
         signInsPerMinute: Type.Integer({
           minimum: 1,
           default: 10,

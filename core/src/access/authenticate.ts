@@ -82,7 +82,7 @@ async function assertPossession(
   } catch (cause) {
     // At a resource it is the token that is not accepted: RFC 9449 section 7.1.
     if (cause instanceof StoaError && cause.code === 'invalid_dpop_proof') {
-      throw new StoaError('invalid_token', { message: cause.message, cause })
+      throw new StoaError('invalid_token', { message: cause.message, details: { reason: cause.code }, cause })
     }
     throw cause
   }

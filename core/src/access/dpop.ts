@@ -57,6 +57,7 @@ function verifySignature(proof: string, now: number): { claims: Record<string, u
   if (!algorithm) throw refusal(`alg must be one of ${dpopAlgorithms.join(', ')}`)
   const { jwk } = header
   if (typeof jwk !== 'object' || jwk === null || 'd' in jwk || 'k' in jwk) throw refusal('jwk must be a public key')
+  assertBounded(jwk)
   try {
     const key: KeyObject = createPublicKey({ key: jwk, format: 'jwk' })
     const claims = jwt.verify(proof, key, { algorithms: [algorithm], clockTimestamp: now, clockTolerance: tolerance })
@@ -65,6 +66,14 @@ function verifySignature(proof: string, now: number): { claims: Record<string, u
     throw refusal('the signature does not fit jwk', cause)
   }
   throw refusal('the proof must hold claims')
+}
+
+/** Anybody may send any key: verifying must stay cheap, and an exponent of 1 would make every signature right. */
+function assertBounded({ kty, crv, n, e }: JsonWebKey): void {
+  if (kty === 'EC' && crv === 'P-256') return
+  const bits = typeof n === 'string' ? Buffer.from(n, 'base64url').length * 8 : 0
+  if (kty === 'RSA' && e === 'AQAB' && bits >= 2048 && bits <= 4096) return
+  throw refusal('jwk must be a P-256 key, or an RSA key of 2048 to 4096 bits with the exponent 65537')
 }
 
 /** RFC 7638: the members that make the key, in this order. */

@@ -1,4 +1,4 @@
-import type { Db } from '../database/index.ts'
+import { deleteInBatches, type Db } from '../database/index.ts'
 import { hashToken } from '../kernel/index.ts'
 
 const table = 'stoa_seen_ids'
@@ -20,5 +20,5 @@ export async function isSeenFirst(
 }
 
 export async function deleteEndedSeenIds(db: Db, before: string): Promise<void> {
-  await db(table).where('expires_time', '<', before).delete()
+  await deleteInBatches(db, table, 'hash', (query) => void query.where('expires_time', '<', before))
 }

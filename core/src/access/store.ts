@@ -1,4 +1,5 @@
-import { iso, json, maybeIso, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
+import type { Knex } from 'knex'
+import { deleteInBatches, iso, json, maybeIso, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
 import type { Environment } from '../context.ts'
 import type { Page, Paged } from '../http/index.ts'
 
@@ -122,7 +123,7 @@ export interface ApplicationToken {
   familyId: string | null
   /** Who consented. */
   userId: string | null
-  /** The client secret it was obtained with. */
+  /** The client secret or registered key that it was obtained with, and ends with. */
   secretId: string | null
   /** RFC 9449: the thumbprint of the key that its sender has to prove. */
   keyThumbprint: string | null
@@ -212,5 +213,6 @@ export async function markTokensOfSecretRevoked(db: Db, secretId: string, now: s
 
 /** Tokens that ended some time ago say nothing any more: their holder is told "unknown" instead of "expired". */
 export async function deleteEndedApplicationTokens(db: Db, before: string): Promise<void> {
-  await db('stoa_application_tokens').where('expires_time', '<', before).delete()
+  const ended = (query: Knex.QueryBuilder) => void query.where('expires_time', '<', before)
+  await deleteInBatches(db, 'stoa_application_tokens', 'token_hash', ended)
 }

@@ -6,7 +6,7 @@ import { deleteEndedSeenIds } from './seen-ids.ts'
 import { deleteEndedApplicationTokens } from './store.ts'
 import { deleteEndedFamilies } from './token-family-store.ts'
 
-const every = 10 * 60_000
+const every = 60_000
 /** How long an ended credential is still answered "expired" instead of "unknown". */
 const keptSeconds = 24 * 3600
 

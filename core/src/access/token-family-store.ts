@@ -1,4 +1,16 @@
-import { iso, json, maybeIso, maybeText, text, toJson, type Db, type Dialect, type Row } from '../database/index.ts'
+import type { Knex } from 'knex'
+import {
+  deleteInBatches,
+  iso,
+  json,
+  maybeIso,
+  maybeText,
+  text,
+  toJson,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../database/index.ts'
 
 const families = 'stoa_token_families'
 const refreshTokens = 'stoa_refresh_tokens'
@@ -158,10 +170,15 @@ export async function markRefreshTokenRotated(
 
 /** A family that is used lives on for years: of its refresh tokens those go that are too old to be told from unknown ones. */
 export async function deleteEndedFamilies(db: Db, before: string): Promise<void> {
-  const ended = () => db(families).where('expires_time', '<', before).select('id')
-  await db(refreshTokens).where('expires_time', '<', before).delete()
-  await db(refreshTokens).whereIn('family_id', ended()).delete()
-  await db(families).where('expires_time', '<', before).delete()
+  const old = (query: Knex.QueryBuilder) => void query.where('expires_time', '<', before)
+  await deleteInBatches(db, refreshTokens, 'token_hash', old)
+  const ended = (query: Knex.QueryBuilder) =>
+    void query.where('expires_time', '<', before).orWhere('revoked_time', '<', before)
+  await deleteInBatches(db, families, 'id', ended, async (ids) => {
+    await db(refreshTokens)
+      .whereIn('family_id', ids as string[])
+      .delete()
+  })
 }
 
 function toFamily(row: Row): TokenFamily {

@@ -4,6 +4,7 @@ import type { Caller } from '../http/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
 import type { Application } from './application.ts'
 import { checkChanges, normaliseInput, type ApplicationInput } from './check-application.ts'
+import { endTokensOfRemovedKeys } from './client-keys.ts'
 import type { ApplicationsContext } from './context.ts'
 import { changesOf, coreChangesOf } from './core-changes.ts'
 import { ownedApplication } from './find-application.ts'
@@ -42,6 +43,7 @@ export async function editApplication(
   if (!updated) throw await overtaken(db, id)
   if (changes.clientStatus === 'DISABLED') await revokeApplicationTokens(ctx, db, id)
   const edited = (await findApplication(db, id))!
+  if (changes.jwks !== undefined) await endTokensOfRemovedKeys(ctx, db, application, edited)
   if (edited.clientType !== application.clientType) await endSecretsOfPublicClient(ctx, db, caller, edited)
   return edited
 }

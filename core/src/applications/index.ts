@@ -1,6 +1,7 @@
 export { applicationStatuses, isSwitchedOff, type Application, type ApplicationStatus } from './application.ts'
 export { askedPermissions } from './asked-permissions.ts'
-export { findClientSecret, isLiveClientSecret } from './client-secrets.ts'
+export { clientKeyId, isLiveCredential } from './client-keys.ts'
+export { findClientSecret } from './client-secrets.ts'
 export type { ApplicationsContext, Price } from './context.ts'
 export { createDatabaseFiles } from './file-store.ts'
 export { ownedApplication } from './find-application.ts'

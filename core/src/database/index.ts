@@ -10,6 +10,7 @@ export {
   type CollectionSpec,
   type CollectionText,
 } from './collection.ts'
+export { deleteInBatches } from './delete-in-batches.ts'
 export { type Dialect } from './dialect.ts'
 export { hideRowValues, isDatabaseUnavailable, isUniqueViolation } from './faults.ts'
 export { foldText } from './filter-language.ts'

@@ -12,10 +12,12 @@ export function challengeFor(error: StoaError, req: Request, surface: Surface, b
   const isLack = error.status === 403 && error.details?.requiredPermission !== undefined
   if (error.status !== 401 && !isLack) return null
   const scheme = /^DPoP\b/i.test(authorization) ? 'DPoP' : 'Bearer'
+  // RFC 9449 section 7.1: a client that is told so makes another proof instead of getting another token.
+  const isProofWrong = error.details?.reason === 'invalid_dpop_proof'
   const parameters = [
     ...(scheme === 'DPoP' ? ['algs="ES256 RS256 PS256"'] : []),
     ...(isLack ? ['error="insufficient_scope"', `scope="${String(error.details!.requiredPermission)}"`] : []),
-    ...(error.code.endsWith('_token') ? ['error="invalid_token"'] : []),
+    ...(error.code.endsWith('_token') ? [`error="${isProofWrong ? 'invalid_dpop_proof' : 'invalid_token'}"`] : []),
     `resource_metadata="${baseUrl}/.well-known/oauth-protected-resource"`,
   ]
   return `${scheme} ${parameters.join(', ')}`

@@ -194,9 +194,13 @@ function createPipeline(
       }
       const { remaining } =
         perSecond === null
-          ? rateLimit.take(caller.credentialId, limit, seconds)
+          ? rateLimit.take(`by ${caller.credentialId}`, limit, seconds)
           : rateLimit.take(caller.application!.applicationId, limit, seconds)
       res.setHeader('X-RateLimit-Remaining', String(remaining))
+    }
+    // Anybody can make these do work, and some of them keep something.
+    if (!caller && (operation.surface === 'oauth' || operation.surface === 'page')) {
+      rateLimit.take(`from ${ip}`, config.rateLimit.anonymousRequests, config.rateLimit.windowSeconds)
     }
     const params = checkText(checkParams, req.params, 'not_found')
     const query = checkText(checkQuery, req.query, 'invalid_request')

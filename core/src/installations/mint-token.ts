@@ -22,6 +22,8 @@ export async function mintToken(ctx: InstallationsContext, db: Db, installation:
   // Read again, and kept from changing: whoever switches it off either comes first, or waits and then revokes this token too.
   const application = await shareApplication(db, installation.applicationId, ctx.dialect.rowLocks)
   if (!application || isSwitchedOff(application)) return null
+  // Its tokens are always bound to a key, and nobody proves one here.
+  if (application.requiresDpop) return null
   const granted = grantStillAskedFor(ctx, application, installation)
   const isCleanup = status === 'disabling'
   const permissions = isCleanup ? granted.filter((name) => name === readConfiguration.name) : granted

@@ -14,7 +14,7 @@ export const clientAuthenticationMethods = [
 /** The client that a request is from. */
 export interface Client {
   application: Application
-  /** The secret it authenticated with; null for a key or a public client. */
+  /** The secret, or the registered key, that it authenticated with; null for a public client. */
   secretId: string | null
   /** False for a public client, which says who it is and cannot prove it. */
   isProven: boolean
@@ -77,8 +77,8 @@ async function prove(
     if (type !== assertionType) {
       throw new StoaError('invalid_client', { message: `client_assertion_type must be ${assertionType}.` })
     }
-    await verifyClientAssertion(ctx, ctx.db, application, assertion, given.url)
-    return { application, secretId: null, isProven: true }
+    const secretId = await verifyClientAssertion(ctx, ctx.db, application, assertion, given.url)
+    return { application, secretId, isProven: true }
   }
   const found = secret === undefined ? null : await findClientSecret(ctx, ctx.db, application.id, secret)
   if (!found) throw new StoaError('invalid_client')

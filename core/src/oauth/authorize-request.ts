@@ -63,6 +63,9 @@ export const authorizeParameters = [
   'request_uri',
 ]
 
+/** It travels on in addresses, which servers bound. */
+const longestState = 2000
+
 /**
  * Checks the parameters of an authorization request. Throws a StoaError while it is not certain that the redirect URI is the
  * application's own: then a person has to be told, and nobody is redirected. Afterwards an AuthorizeRefusal.
@@ -81,13 +84,16 @@ export async function readAuthorizeRequest(
   if (!application) throw bad('The application that sent you here is not known (client_id).')
   const parameters = await unpushed(ctx, db, given, application)
   const redirectUri = redirectUriOf(application, parameters)
-  const state = parameters.getAll('state').length === 1 ? parameters.get('state') : null
+  const [sent, ...moreStates] = parameters.getAll('state')
+  const isStateFine = moreStates.length === 0 && (sent?.length ?? 0) <= longestState
+  const state = isStateFine ? (sent ?? null) : null
   const isTrusted = application.version > 0 && application.status !== 'disabled'
   const refuse = (code: string, message: string) =>
     new AuthorizeRefusal(code, message, { redirectUri, state, isTrusted })
 
   const twice = authorizeParameters.find((name) => parameters.getAll(name).length > 1)
   if (twice) throw refuse('invalid_request', `${twice} came more than once.`)
+  if (!isStateFine) throw refuse('invalid_request', `state must have at most ${longestState} characters.`)
   if (isSwitchedOff(application)) throw refuse('unauthorized_client', 'The application is switched off.')
   if (parameters.has('request')) throw refuse('request_not_supported', 'Request objects are not supported.')
   if (parameters.get('response_type') !== 'code') {

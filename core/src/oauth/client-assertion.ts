@@ -1,7 +1,7 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { decodeJwt, isSeenFirst } from '../access/index.ts'
-import type { Application } from '../applications/index.ts'
+import { clientKeyId, type Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
@@ -21,7 +21,7 @@ export function clientIdOfAssertion(assertion: string): string | null {
 
 /**
  * Checks a client assertion (`private_key_jwt`, RFC 7523 section 3) against the public keys that the application registered.
- * Each works once, on any node. Throws `invalid_client`.
+ * Each works once, on any node. Answers the id of the key. Throws `invalid_client`.
  */
 export async function verifyClientAssertion(
   ctx: OAuthContext,
@@ -29,7 +29,7 @@ export async function verifyClientAssertion(
   application: Application,
   assertion: string,
   url: string,
-): Promise<void> {
+): Promise<string> {
   const now = Math.floor(ctx.clock.now().getTime() / 1000)
   const header = decodeJwt(assertion)?.header
   const algorithm = assertionAlgorithms.find((each) => each === header?.alg)
@@ -40,9 +40,11 @@ export async function verifyClientAssertion(
     ({ kid, kty }) =>
       (header.kid === undefined || header.kid === kid) && kty === (algorithm === 'ES256' ? 'EC' : 'RSA'),
   )
-  const claims = keys.map((key) => verifyWith(key, assertion, algorithm, now)).find((each) => each !== null)
-  if (!claims) throw refusal('no registered key made its signature, or it has expired')
-  const { iss, sub, aud, exp, jti } = claims
+  const verified = keys
+    .map((key) => ({ key, claims: verifyWith(key, assertion, algorithm, now) }))
+    .find(({ claims }) => claims !== null)
+  if (!verified?.claims) throw refusal('no registered key made its signature, or it has expired')
+  const { iss, sub, aud, exp, jti } = verified.claims
   if (iss !== application.clientId || sub !== application.clientId) throw refusal('iss and sub must be the client_id')
   const audiences = Array.isArray(aud) ? aud : [aud]
   const accepted = [ctx.config.baseUrl, `${ctx.config.baseUrl}/oauth/token`, url]
@@ -55,6 +57,7 @@ export async function verifyClientAssertion(
   if (!(await isSeenFirst(db, { purpose: 'assertion', id: `${application.clientId}|${jti}`, expiresTime }))) {
     throw refusal('its jti was used before')
   }
+  return clientKeyId(application.id, verified.key)
 }
 
 function verifyWith(key: JsonWebKey, assertion: string, algorithm: 'ES256' | 'RS256' | 'PS256', now: number) {

@@ -1,4 +1,4 @@
-import { iso, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
+import { deleteInBatches, iso, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
 
 const table = 'stoa_oauth_codes'
 
@@ -70,5 +70,5 @@ export async function consumeCode(
 }
 
 export async function deleteEndedCodes(db: Db, before: string): Promise<void> {
-  await db(table).where('expires_time', '<', before).delete()
+  await deleteInBatches(db, table, 'code_hash', (query) => void query.where('expires_time', '<', before))
 }

@@ -4,6 +4,7 @@ import { findInstallationById } from '../installations/index.ts'
 import { hashToken, nowIso, tokenKind, Type, type Static } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 import { scopeNow } from './issue-tokens.ts'
+import { grantedScope, namesIn } from './scope.ts'
 
 /** RFC 7662 section 2.2, with where the token acts. */
 export const Introspection = Type.Object({
@@ -43,7 +44,10 @@ async function accessFacts(ctx: OAuthContext, application: Application, token: s
   const isLive = found && found.revokedTime === null && found.expiresTime > nowIso(ctx.clock)
   if (!isLive || found.applicationId !== application.id) return null
   return {
-    scope: found.scope ?? found.permissions.join(' '),
+    scope:
+      found.scope === null
+        ? found.permissions.join(' ')
+        : grantedScope(ctx.catalogue, namesIn(found.scope), new Set(found.permissions)).join(' '),
     token_type: found.keyThumbprint === null ? 'Bearer' : 'DPoP',
     exp: seconds(found.expiresTime),
     iat: seconds(found.createdTime),
@@ -61,6 +65,8 @@ async function refreshFacts(ctx: OAuthContext, application: Application, token: 
   if ((await findRefreshToken(ctx.db, hashToken(token)))?.rotatedTime !== null) return null
   const installation = family && (await findInstallationById(ctx.db, family.installationId))
   if (family?.applicationId !== application.id || !installation) return null
+  // Of what is switched off it gives nothing until that is switched on again.
+  if (installation.status !== 'enabled' && installation.status !== 'enabling') return null
   return {
     scope: scopeNow(ctx, { application, installation }, family.scope).join(' '),
     exp: seconds(family.expiresTime),

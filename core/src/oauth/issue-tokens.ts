@@ -1,7 +1,7 @@
 import { mintAccessToken, openFamily, type TokenFamily } from '../access/index.ts'
 import {
   askedPermissions,
-  isLiveClientSecret,
+  isLiveCredential,
   isSwitchedOff,
   shareApplication,
   type Application,
@@ -39,7 +39,8 @@ export async function shareActive(
 ): Promise<Application> {
   const application = await shareApplication(db, id, ctx.dialect.rowLocks)
   if (!application || isSwitchedOff(application)) throw new StoaError('invalid_client')
-  if (secretId !== null && !(await isLiveClientSecret(ctx, db, secretId))) throw new StoaError('invalid_client')
+  if (secretId !== null && !(await isLiveCredential(ctx, db, application, secretId)))
+    throw new StoaError('invalid_client')
   return application
 }
 

@@ -106,7 +106,11 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
         if ('installationId' in visit.errand) {
           const access: AccessVisit = { ...details, installationId: visit.errand.installationId }
           assertFormToken(body.csrf, accessToken(ctx, access, body.version))
-          await decidePendingAccess(ctx, access, { version: body.version, allow: body.decision === 'allow' })
+          try {
+            await decidePendingAccess(ctx, access, { version: body.version, allow: body.decision === 'allow' })
+          } catch (error) {
+            return showAgain(ctx, visit, '', error)
+          }
           return redirect(consentUrl(ctx, body.ticket))
         }
         const organizationId = body.organization ?? ''

@@ -1,4 +1,4 @@
-import { text, type Db, type Row } from '../database/index.ts'
+import { deleteInBatches, text, type Db, type Row } from '../database/index.ts'
 import { hashToken, isoIn, mintToken, nowIso, tokenKind } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 
@@ -41,5 +41,5 @@ export async function takePushedRequest(
 }
 
 export async function deleteEndedRequests(db: Db, before: string): Promise<void> {
-  await db(table).where('expires_time', '<', before).delete()
+  await deleteInBatches(db, table, 'request_hash', (query) => void query.where('expires_time', '<', before))
 }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { endFamilies } from '../access/index.ts'
+import type { Application } from '../applications/index.ts'
 import { inTransaction, type Db } from '../database/index.ts'
 import { lockInstallationById } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
@@ -22,7 +23,7 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     if (found?.applicationId !== client.application.id) {
       throw new StoaError('invalid_grant', { message: 'Authorization code not found.' })
     }
-    assertFits(found, form)
+    assertFits(found, client.application, form)
     if (found.keyThumbprint !== null && found.keyThumbprint !== proof.keyThumbprint) {
       throw new StoaError('invalid_dpop_proof', { message: 'The code is bound to another DPoP key (dpop_jkt).' })
     }
@@ -62,9 +63,15 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
   }
 }
 
-function assertFits(code: Code, form: { redirect_uri?: string | undefined; code_verifier?: string | undefined }): void {
-  // Clients of OAuth 2.1 leave it out; one that is there must be the same.
-  if (form.redirect_uri !== undefined && form.redirect_uri !== code.redirectUri) {
+function assertFits(
+  code: Code,
+  { redirectUris }: Application,
+  form: { redirect_uri?: string | undefined; code_verifier?: string | undefined },
+): void {
+  // OAuth 2.1 leaves it out, because PKCE binds the code better. Without PKCE it is what binds the code (RFC 6749 section 4.1.3),
+  // unless the application has one address alone: HighLevel's contract makes it optional.
+  const mayLack = code.codeChallenge !== null || redirectUris.length === 1
+  if (form.redirect_uri === undefined ? !mayLack : form.redirect_uri !== code.redirectUri) {
     throw new StoaError('invalid_grant', { message: 'redirect_uri differs from the one of the authorization request.' })
   }
   const { code_verifier: verifier } = form

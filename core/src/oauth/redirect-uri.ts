@@ -10,7 +10,7 @@ const loopback = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=
 export function isRegistered(application: Pick<Application, 'redirectUris' | 'clientType'>, given: string): boolean {
   const { redirectUris, clientType } = application
   if (redirectUris.includes(given)) return true
-  // A port above 65535 matches, and nothing can be done with it.
+  // The pattern lets ports above 65535 pass, which are none.
   if (clientType !== 'native' || !loopback.test(given) || !URL.canParse(given)) return false
   const withoutPort = (uri: string) => uri.replace(loopback, '$1')
   return redirectUris.some((uri) => loopback.test(uri) && withoutPort(uri) === withoutPort(given))

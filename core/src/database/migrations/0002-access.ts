@@ -40,6 +40,7 @@ export const accessMigration: Migration = {
       table.index(['parent_id'])
       table.index(['application_id'])
       table.index(['expires_time'])
+      table.index(['revoked_time'])
     })
     await createTable('stoa_refresh_tokens', (column, table) => {
       column.text('token_hash')
