@@ -186,7 +186,11 @@ describe('the guides', () => {
 describe('links', () => {
   test('between pages lead somewhere', async () => {
     const guides = (await readdir(join(root, 'docs/guides'))).map((name) => `docs/guides/${name}`)
-    for (const page of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', ...guides]) {
+    for (const page of [
+      ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+      ...['core/README.md', 'sdk/README.md', 'examples/hello-app/README.md'],
+      ...guides,
+    ]) {
       const text = await readFile(join(root, page), 'utf8')
       for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
         const path = join(root, page, '..', target)

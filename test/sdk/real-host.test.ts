@@ -80,8 +80,8 @@ eachDatabase((database) => {
       ...{ id, stoa, store, installed, events, grants },
       // Of the app alone: tokens that the host would still take are due to it.
       skip: (seconds: number) => void (ahead += seconds),
-      install: (form: Record<string, string | string[]> = inNorth()) =>
-        installByBrowser(`${appUrl}/install`, { user: world.world.user, form, browser }),
+      install: (form: Record<string, string | string[]> = inNorth(), query = '') =>
+        installByBrowser(`${appUrl}/install${query}`, { user: world.world.user, form, browser }),
       heard: (type: WebhookEvent['type'], locationId?: string) =>
         expect
           .poll(() => events.some((event) => event.type === type && event.payload.locationId === locationId), {
@@ -162,6 +162,14 @@ eachDatabase((database) => {
       expect([page.status, page.text]).toEqual([403, expect.stringContaining('cancelled')])
       expect([installed, await store.list({})]).toEqual([[], []])
     })
+  })
+
+  test('what is installed in the sandbox stays there', async () => {
+    const { stoa, installed, install } = await openApp()
+    expect((await install(inNorth(), '?environment=sandbox')).status).toBe(200)
+    expect(installed[0]).toMatchObject({ environment: 'sandbox', locationId: north })
+    expect(await stoa.for(north, { environment: 'sandbox' }).hasFunds()).toMatchObject({ hasFunds: true })
+    await expect(stoa.for(north).hasFunds()).rejects.toThrow(NotInstalledError)
   })
 
   describe('an organization that installed the app', () => {

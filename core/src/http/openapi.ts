@@ -36,7 +36,12 @@ export function createOpenApi(
     components: {
       schemas: components,
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'A user session, an API key or an installation token.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'A user session, an API key, an OAuth access token (or a DPoP-bound one, under the scheme DPoP) or an installation token.',
+        },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
         rebApiKey: { type: 'apiKey', in: 'header', name: 'REB-APIKEY' },
       },
