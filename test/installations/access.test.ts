@@ -120,11 +120,12 @@ eachDatabase((database) => {
         granted: [{ name: 'customers:show', sentence: 'read single customers', risk: 'low' }],
         pending: [{ name: 'coupons:update', sentence: 'change coupons', risk: 'high' }],
         optional: [{ name: 'orders:show', sentence: 'read single orders', risk: 'low', granted: false }],
+        approvalUrl: `http://stoa.test/oauth/access/${await installationOf(id)}`,
       })
       expect(await pendingAccessOf(world.ctx, world.db, await installationOf(id))).toEqual({
         missing: ['coupons:update'],
         version: 2,
-        deciderId: await installationOf(id),
+        approvalUrl: `http://stoa.test/oauth/access/${await installationOf(id)}`,
       })
       expect(await world.told(id)).toMatchObject([
         {

@@ -127,14 +127,6 @@ eachDatabase((database) => {
       }
     })
 
-    it('of an IPv6 loopback address is one that the page’s policy lets forms lead to', async () => {
-      const redirect_uri = 'http://[::1]:53117/cb'
-      const one = await world.app({ clientType: 'native', redirectUris: ['http://[::1]/cb'] })
-      const browser = await world.signedIn()
-      const page = await browser.open(world.authorizeUrl(one, { ...usual, redirect_uri }))
-      expect(page.headers.get('content-security-policy')).toContain("form-action 'self' http:;")
-    })
-
     it.each(['confidential', 'public'])('of a %s application has its port', async (clientType) => {
       const one = await world.app({ clientType, redirectUris: [native] })
       expect(asksThePerson(await ask(one, { redirect_uri: native }))).toBe(true)

@@ -54,7 +54,7 @@ eachDatabase((database) => {
       body: {
         url: `${appUrl}/webhooks`,
         applicationId: id,
-        events: ['application-instance-enabled', 'application-instance-disabled'],
+        events: ['*'],
       },
     })
     const store = memoryTokenStore()
@@ -122,6 +122,23 @@ eachDatabase((database) => {
       await store.set(stored.key, { ...stored.session, accessToken: stored.session.accessToken.replace(/.$/, '!') })
       expect(await stoa.for(north).hasFunds()).toMatchObject({ hasFunds: true })
       expect(grants).toEqual(['authorization_code', 'refresh_token'])
+    })
+
+    it('is acted for with what its merchant granted later, as soon as that is told', async () => {
+      const { id, stoa, install, events } = await openApp({ permissions: ['charges.readonly'] })
+      await install()
+      const read = () => stoa.for(north).getApplicationInstanceConfiguration({ params: { applicationId: id } })
+      await expect(read()).rejects.toMatchObject({ code: 'missing_permission' })
+      const permissions = ['charges.readonly', 'GetApplicationInstanceConfiguration']
+      await world.publisher.submitApplication({ params: { id }, body: { permissions } })
+      await world.operator.approveApplication({ params: { id }, body: {} })
+      const told = (type: string) => expect.poll(() => events.some((event) => event.type === type), { timeout: 20_000 })
+      await told('installation.access-pending').toBe(true)
+      await expect(read()).rejects.toMatchObject({ code: 'access_pending' })
+      const merchant = world.merchantAt(north)
+      await merchant.approveApplicationInstanceAccess({ params: { applicationId: id }, body: { version: 2 } })
+      await told('installation.access-approved').toBe(true)
+      expect(await read()).toMatchObject({ settings: {} })
     })
 
     it('is remembered while it switches the app off, and forgotten when it uninstalls', async () => {

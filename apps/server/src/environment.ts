@@ -21,6 +21,7 @@ export const variables = [
   ['STOA_HOME', './.stoa', 'Directory of the database, the generated secret and the demo world.'],
   ['STOA_DATABASE', '<STOA_HOME>/stoa.db', 'File path of a SQLite database, or a postgres:// URL.'],
   ['STOA_SECRET', 'generated into <STOA_HOME>/secret', 'Host secret of at least 32 characters.'],
+  ['STOA_PREVIOUS_SECRETS', '', 'Comma-separated former host secrets, so that what they sealed still opens.'],
   ['STOA_BASE_URL', 'http://localhost:<PORT>', 'Address under which clients reach the host.'],
   ['STOA_NAME', 'Stoa', 'What the platform is called, also on the sign-in and consent pages.'],
   ['STOA_ACCENT_COLOR', '#1f5fbf', 'Colour of buttons and links on those pages.'],
@@ -62,6 +63,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
     proxies,
     options: {
       secret: env.STOA_SECRET ?? secretIn(home),
+      previousSecrets: listIn(env.STOA_PREVIOUS_SECRETS),
       baseUrl: (env.STOA_BASE_URL ?? `http://localhost:${port}`).replace(/\/+$/, ''),
       name: env.STOA_NAME ?? 'Stoa',
       pages: {
@@ -69,13 +71,17 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
         ...(env.STOA_LOGO_URL && { logoUrl: env.STOA_LOGO_URL }),
       },
       mode,
-      corsOrigins: (env.STOA_CORS_ORIGINS ?? '')
-        .split(',')
-        .map((each) => each.trim())
-        .filter(Boolean),
+      corsOrigins: listIn(env.STOA_CORS_ORIGINS),
       webhooks: mode === 'development' ? { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true } : {},
     },
   }
+}
+
+function listIn(text = ''): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter(Boolean)
 }
 
 function createHome(home: string): void {

@@ -1,16 +1,5 @@
 import type { Knex } from 'knex'
-import {
-  deleteInBatches,
-  iso,
-  json,
-  maybeIso,
-  maybeText,
-  text,
-  toJson,
-  type Db,
-  type Dialect,
-  type Row,
-} from '../database/index.ts'
+import { deleteInBatches, iso, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
 
 const families = 'stoa_token_families'
 const refreshTokens = 'stoa_refresh_tokens'
@@ -24,10 +13,8 @@ export interface TokenFamily {
   parentId: string | null
   /** Who consented; null when a company token was exchanged. */
   userId: string | null
-  /** In the words of the client. */
+  /** In the words of the client; `*` for all that its application asks for, also later. */
   scope: string
-  /** The same in canonical names. */
-  permissions: string[]
   /** RFC 9449: the key that every token of the family is bound to. */
   keyThumbprint: string | null
   createdTime: string
@@ -53,7 +40,6 @@ export async function insertFamily(db: Db, family: TokenFamily): Promise<void> {
     parent_id: family.parentId,
     user_id: family.userId,
     scope: family.scope,
-    permissions: toJson(family.permissions),
     key_thumbprint: family.keyThumbprint,
     created_time: family.createdTime,
     expires_time: family.expiresTime,
@@ -189,7 +175,6 @@ function toFamily(row: Row): TokenFamily {
     parentId: maybeText(row.parent_id),
     userId: maybeText(row.user_id),
     scope: text(row.scope),
-    permissions: json<string[]>(row.permissions),
     keyThumbprint: maybeText(row.key_thumbprint),
     createdTime: iso(row.created_time),
     expiresTime: iso(row.expires_time),

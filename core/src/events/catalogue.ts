@@ -25,6 +25,9 @@ const AccessData = Type.Object({
   previousVersion: Type.Integer({ description: 'The version that the installation was at before.' }),
   permissions: Type.Array(Type.String(), { description: 'What is granted now, as far as you ask for it.' }),
   pending: Type.Array(Type.String(), { description: 'What you require and is not granted.' }),
+  approvalUrl: Type.Optional(
+    Type.String({ description: 'While access is pending: the page to send the merchant to.' }),
+  ),
 })
 
 const permissionNames = (description: string) => Type.Array(Type.String(), { description })

@@ -56,16 +56,17 @@ export function renderPage(config: PageConfig, page: { title: string; main: Html
 }
 
 /**
- * Headers of every page: nothing is loaded from elsewhere but images, nobody frames it, and its forms lead nowhere but to the
- * host and to `formTargets`. Browsers apply `form-action` to the redirect that answers a form, too.
+ * Headers of every page: nothing is loaded from elsewhere but images, nobody frames it, and its forms lead to the host alone.
+ * Not where a form is answered by leaving for an application (`leaves`): browsers apply `form-action` to every redirect that
+ * follows, and where the application leads to from its callback nobody can know.
  */
-export function pageHeaders({ baseUrl, pages }: PageConfig, formTargets: string[]): Record<string, string> {
+export function pageHeaders({ baseUrl, pages }: PageConfig, { leaves }: { leaves: boolean }): Record<string, string> {
   const images = ["'self'", ...(pages.logoUrl ? [new URL(pages.logoUrl).origin] : [])]
   const policy = [
     "default-src 'none'",
     "style-src 'self'",
     `img-src ${images.join(' ')}`,
-    `form-action ${["'self'", ...formTargets].join(' ')}`,
+    ...(leaves ? [] : ["form-action 'self'"]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
     ...(baseUrl.startsWith('https:') ? ['upgrade-insecure-requests'] : []),

@@ -61,7 +61,7 @@ function sendErrorPage(error: StoaError, res: Response, config: Context['config'
     <p>${error.message}</p>
     <p class="faint">Reference ${traceId}</p>`
   res.statusCode = status
-  for (const [name, value] of Object.entries(pageHeaders(config, []))) res.setHeader(name, value)
+  for (const [name, value] of Object.entries(pageHeaders(config, { leaves: false }))) res.setHeader(name, value)
   res.end(renderPage(config, { title, main }))
 }
 

@@ -5,6 +5,7 @@ import { nowIso } from '../kernel/index.ts'
 import { accessRequestOf } from './access-request.ts'
 import type { InstallationsContext } from './context.ts'
 import type { Installation } from './installation.ts'
+import { approvalUrl } from './shapes.ts'
 
 export type AccessEvent =
   | 'installation.updated'
@@ -34,6 +35,7 @@ export async function announceAccess(
     previousVersion,
     permissions: granted,
     pending: missing,
+    ...(type === 'installation.access-pending' && { approvalUrl: approvalUrl(ctx, installation.parentId ?? id) }),
   }
   const payload = { type, timestamp: nowIso(ctx.clock), data }
   const { publisherId } = application

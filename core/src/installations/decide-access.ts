@@ -14,6 +14,7 @@ import { remarkInstallation } from './move-installation.ts'
 import { narrowTo } from './narrow.ts'
 import { rollForward } from './roll-forward.ts'
 import type { Access } from './schemas.ts'
+import { approvalUrl } from './shapes.ts'
 import type { Installation } from './installation.ts'
 import { findInstallationById } from './store.ts'
 
@@ -32,6 +33,7 @@ export function accessShape(ctx: InstallationsContext, { application, installati
     granted: granted.map(named),
     pending: missing.map(named),
     optional: optional.map((name) => ({ ...named(name), granted: granted.includes(name) })),
+    ...(status === 'pending' && { approvalUrl: approvalUrl(ctx, installation.parentId ?? installation.id) }),
   }
 }
 
@@ -116,8 +118,8 @@ export interface PendingAccess {
   /** Required by the version in force and not granted yet. Canonical names. */
   missing: string[]
   version: number
-  /** The installation that is decided about: the organization's, when that was passed on to this one. */
-  deciderId: string
+  /** Where a person decides: about the organization's installation, when that was passed on to this one. */
+  approvalUrl: string
 }
 
 /** What an installation could still be granted, for the refusal of a request that lacks it. Null when nothing waits. */
@@ -131,7 +133,8 @@ export async function pendingAccessOf(
   if (!application) return null
   const request = accessRequestOf(ctx, application, installation)
   if (!isPending(request, installation)) return null
-  return { missing: request.missing, version: request.version, deciderId: installation.parentId ?? installation.id }
+  const deciderId = installation.parentId ?? installation.id
+  return { missing: request.missing, version: request.version, approvalUrl: approvalUrl(ctx, deciderId) }
 }
 
 /** The caller's installation, to be decided about here and now, with what it may have without any decision. */

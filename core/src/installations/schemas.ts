@@ -145,6 +145,7 @@ export const Access = Type.Object({
   granted: Type.Array(Type.Object(AskedPermission), { description: 'Granted, and still asked for.' }),
   pending: Type.Array(Type.Object(AskedPermission), { description: 'Required, and not granted.' }),
   optional: Type.Array(Type.Object({ ...AskedPermission, granted: Type.Boolean() })),
+  approvalUrl: Type.Optional(Type.String({ description: 'While it is pending: the page on which a person decides.' })),
 })
 
 const ShownVersion = Type.Integer({

@@ -63,6 +63,11 @@ export function configurationLinks(
     : [self, { rel: 'configuration', href: application.configurationUrl }]
 }
 
+/** The page on which a person decides about what an installation's application asks for. */
+export function approvalUrl({ config }: InstallationsContext, installationId: string): string {
+  return `${config.baseUrl}/oauth/access/${installationId}`
+}
+
 /** With the tenant in the path: a person with several organizations gets the right one from the link alone. */
 export function instanceUrl(ctx: InstallationsContext, applicationId: string, target: Target): string {
   const location = target.locationId === null ? '' : `/locations/${target.locationId}`

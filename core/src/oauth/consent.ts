@@ -40,6 +40,13 @@ export interface ConsentVisit {
   search: string
   /** Something that went wrong with what was sent before. */
   problem: string | null
+  kept?: Kept | undefined
+}
+
+/** What was ticked on a page that is shown again. */
+export interface Kept {
+  locations: string[]
+  optional: string[]
 }
 
 /** What to show to a person who is signed in: the choice of an organization, or the page on which they decide. */
@@ -48,9 +55,11 @@ export async function showConsent(ctx: OAuthContext, visit: ConsentVisit): Promi
   const application = await applicationOf(ctx, request)
   const organizations = await installableFor(ctx, person)
   const only = organizations.length === 1 ? organizations[0] : undefined
-  const organization = organizations.find(({ id }) => id === organizationId) ?? only
+  const hinted = request.locationId === null ? null : await findLocation(ctx.db, request.locationId)
+  const wanted = organizationId ?? hinted?.organizationId
+  const organization = organizations.find(({ id }) => id === wanted) ?? only
   const title = `Allow ${application.name}`
-  if (organizations.length === 0) return { title, main: nowhere(ctx, application, person, request) }
+  if (organizations.length === 0) return { title, main: nowhere(ctx, application, visit) }
   if (!organization) {
     const urls = organizations.map(({ id, name }) => ({ name, url: consentUrl(ctx, visit.ticket, id) }))
     return { title, main: organizationsPage({ applicationName: application.name, organizations: urls }) }
@@ -84,8 +93,9 @@ export async function allow(
   if (!caller) throw new StoaError('consent_expired')
   const consent = { applicationId: application.id, version: decision.version, optional: decision.optional }
   const code = await inTransaction(ctx.db, async (trx) => {
-    const { installation } = await installWithConsent(ctx, trx, caller, consent, fanOut)
-    return issueCode(ctx, trx, installation, { request, userId: person.userId })
+    const installed = await installWithConsent(ctx, trx, caller, consent, fanOut)
+    const { installation } = installed
+    return issueCode(ctx, trx, installation, { application: installed.application, request, userId: person.userId })
   })
   return withParameters(request.redirectUri, { code, state: request.state, iss: ctx.config.baseUrl })
 }
@@ -179,8 +189,9 @@ async function decision(ctx: OAuthContext, visit: ConsentVisit, about: Deciding)
     otherOrganizations: about.several,
     environment: request.environment,
     required: named(access.required),
-    optional: named(access.optional),
-    chosen: new Set(access.optional.filter((name) => access.granted.includes(name) || requested.has(name))),
+    optional: named(access.optional.filter((name) => !access.granted.includes(name))),
+    granted: named(access.optional.filter((name) => access.granted.includes(name))),
+    chosen: visit.kept ? new Set(visit.kept.optional) : requested,
     prices: await ctx.pricesOf(ctx.db, application.id),
     places:
       application.installsOn === 'any'
@@ -188,7 +199,12 @@ async function decision(ctx: OAuthContext, visit: ConsentVisit, about: Deciding)
         : application.installsOn === 'organization'
           ? 'organization'
           : 'locations',
-    locations: { items, total, search: visit.search, chosen: await preselected(ctx, organization, request, items) },
+    locations: {
+      items,
+      total,
+      search: visit.search,
+      chosen: visit.kept ? new Set(visit.kept.locations) : await preselected(ctx, organization, request, items),
+    },
     lacking: lackingOf(named(access.required), caller),
     problem: visit.problem ?? unavailability(application, caller),
     urls: { consent: `${ctx.config.baseUrl}/oauth/consent`, chooseOrganization: consentUrl(ctx, ticket, '-') },
@@ -239,9 +255,11 @@ function signOutForm(ctx: OAuthContext, { ticket, browser, person }: ConsentVisi
   </form>`
 }
 
-function nowhere(ctx: OAuthContext, application: Application, person: Person, request: AuthorizeRequest): Html {
+function nowhere(ctx: OAuthContext, application: Application, visit: ConsentVisit): Html {
+  const { person, request } = visit
   return html`<h1>${application.name} cannot be installed by you</h1>
     <p>${person.name} (${person.email}) may not install applications in any organization. Ask an owner to do it.</p>
+    ${signOutForm(ctx, visit)}
     <div class="buttons">
       <a class="button" href="${denialUrl(ctx, request)}">Back to ${application.name}</a>
     </div>`

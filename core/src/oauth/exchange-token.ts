@@ -6,7 +6,7 @@ import { findInstallationById, lockInstallation } from '../installations/index.t
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 import { assertActive, issueTokens, scopeNow, shareActive } from './issue-tokens.ts'
-import { namesIn } from './scope.ts'
+import { namesIn, scopeNames, scopeText } from './scope.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import type { Grant, Proof } from './token-request.ts'
 
@@ -93,16 +93,14 @@ export async function locationTokens(
   if (!family || family.revokedTime !== null || !(await findLiveToken(ctx, db, companyHash))) {
     throw new StoaError('invalid_token')
   }
+  const present = scopeNow(ctx, { application: active, installation: whole }, family.scope)
+  const covered = coveredBy(company, scopeNames(active, family.scope), present, scope)
   const { answer } = await issueTokens(ctx, db, {
     application: active,
     installation,
     parentId: family.id,
-    scope: coveredBy(
-      company,
-      namesIn(family.scope),
-      scopeNow(ctx, { application, installation: whole }, family.scope),
-      scope,
-    ),
+    scope: covered,
+    authorized: scopeText(active, covered),
     userId: family.userId,
     secretId,
     keyThumbprint: company.keyThumbprint ?? proof.keyThumbprint,

@@ -24,7 +24,7 @@ export function createExplainLack(ctx: OAuthContext): ExplainLack {
       details: {
         requiredPermission: permission.name,
         version: pending.version,
-        approvalUrl: `${ctx.config.baseUrl}/oauth/access/${pending.deciderId}`,
+        approvalUrl: pending.approvalUrl,
       },
     })
   }

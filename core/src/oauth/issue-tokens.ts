@@ -11,7 +11,7 @@ import { isPresent, type Installation } from '../installations/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import type { OAuthContext } from './context.ts'
 import { exchangeTokens, ofCompanies } from './permissions.ts'
-import { grantedScope, namesIn, permissionsIn } from './scope.ts'
+import { grantedScope, permissionsIn, scopeNames } from './scope.ts'
 import { tokenAnswer, type TokenAnswer } from './token-answer.ts'
 
 /** Throws `invalid_grant` for an installation that may have no tokens now; when it is switched on again they work again. */
@@ -59,7 +59,7 @@ export interface Holder {
 export async function issueTokens(
   ctx: OAuthContext,
   db: Db,
-  { parentId, ...holder }: Holder & { parentId: string | null },
+  { parentId, authorized, ...holder }: Holder & { parentId: string | null; authorized: string },
 ): Promise<{ answer: TokenAnswer; familyId: string }> {
   const granted = effective(ctx, holder)
   const scope = grantedScope(ctx.catalogue, holder.scope, granted)
@@ -69,8 +69,7 @@ export async function issueTokens(
     parentId,
     userId: holder.userId,
     // What was asked for: what is granted of it may grow and shrink while the family lives.
-    scope: holder.scope.join(' '),
-    permissions: permissionsIn(ctx.catalogue, holder.scope),
+    scope: authorized,
     keyThumbprint: holder.keyThumbprint,
   })
   const answer = await issueAccess(ctx, db, holder, { family, scope, refreshToken })
@@ -113,7 +112,7 @@ export function scopeNow(
   holder: Pick<Holder, 'application' | 'installation'>,
   scope: string,
 ): string[] {
-  return grantedScope(ctx.catalogue, namesIn(scope), effective(ctx, holder))
+  return grantedScope(ctx.catalogue, scopeNames(holder.application, scope), effective(ctx, holder))
 }
 
 function effective(

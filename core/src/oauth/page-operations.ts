@@ -109,7 +109,7 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
           try {
             await decidePendingAccess(ctx, access, { version: body.version, allow: body.decision === 'allow' })
           } catch (error) {
-            return showAgain(ctx, visit, '', error)
+            return showAgain(ctx, visit, { organizationId: '' }, error)
           }
           return redirect(consentUrl(ctx, body.ticket))
         }
@@ -126,7 +126,8 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
         try {
           return redirect(await allow(ctx, consent, decision))
         } catch (error) {
-          return showAgain(ctx, visit, organizationId, error)
+          const kept = { locations: body.location, optional: body.optional }
+          return showAgain(ctx, visit, { organizationId, kept }, error)
         }
       },
     }),

@@ -6,7 +6,7 @@ import { lockInstallationById } from '../installations/index.ts'
 import { hashToken, nowIso, StoaError, tokenKind } from '../kernel/index.ts'
 import { consumeCode, lockCode, type Code } from './code-store.ts'
 import { assertActive, issueTokens, shareActive } from './issue-tokens.ts'
-import { namesIn } from './scope.ts'
+import { scopeNames } from './scope.ts'
 import type { Grant } from './token-request.ts'
 
 /**
@@ -39,9 +39,10 @@ export const redeemCode: Grant = async (ctx, client, form, proof) => {
     const application = await shareActive(ctx, trx, client)
     const { secretId } = client
     const { userId } = found
-    const scope = namesIn(found.scope)
+    const scope = scopeNames(application, found.scope)
     const issued = await issueTokens(ctx, trx, {
       parentId: null,
+      authorized: found.scope,
       application,
       installation,
       scope,

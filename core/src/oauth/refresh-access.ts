@@ -3,7 +3,7 @@ import { inTransaction } from '../database/index.ts'
 import { lockInstallationById } from '../installations/index.ts'
 import { StoaError, tokenKind } from '../kernel/index.ts'
 import { assertActive, issueAccess, scopeNow, shareActive } from './issue-tokens.ts'
-import { namesIn } from './scope.ts'
+import { namesIn, scopeNames } from './scope.ts'
 import type { Grant } from './token-request.ts'
 
 /**
@@ -24,7 +24,7 @@ export const refreshAccess: Grant = async (ctx, client, form, proof) => {
     const application = await shareActive(ctx, trx, client)
     const { secretId } = client
     const present = scopeNow(ctx, { application, installation }, family.scope)
-    const scope = narrowed(present, namesIn(family.scope), form.scope)
+    const scope = narrowed(present, scopeNames(application, family.scope), form.scope)
     const rotation = await rotateRefreshToken(ctx, trx, refreshToken)
     if (rotation.outcome !== 'rotated') return rotation.outcome
     const holder = {

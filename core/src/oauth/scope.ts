@@ -7,6 +7,22 @@ export function namesIn(scope: string): string[] {
   return [...new Set(scope.split(' ').filter((name) => name !== ''))]
 }
 
+/** What an authorization is for when its client asked for all there was: also for what the merchant grants it later. */
+const whole = '*'
+
+/** How a requested scope is kept. */
+export function scopeText(application: Application, names: string[]): string {
+  const asked = [...application.permissions, ...application.optionalPermissions]
+  return asked.every((name) => names.includes(name)) ? whole : names.join(' ')
+}
+
+/** The names that a kept scope stands for now. */
+export function scopeNames(application: Application, scope: string): string[] {
+  return scope === whole
+    ? [...new Set([...application.permissions, ...application.optionalPermissions])]
+    : namesIn(scope)
+}
+
 /**
  * The names of a requested scope; all that the application asks for when none was requested. Throws `invalid_scope` for a name
  * that is unknown, or stands for more than the application asks for.

@@ -2,7 +2,7 @@ import { findApplicationByClientId } from '../applications/index.ts'
 import { html, pageHeaders, renderPage, reply, type Html, type Reply, type RequestFacts } from '../http/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import { browserOf, personFrom } from './browser.ts'
-import { consentUrl, showConsent } from './consent.ts'
+import { consentUrl, showConsent, type Kept } from './consent.ts'
 import type { OAuthContext } from './context.ts'
 import { signInPage } from './pages/sign-in-page.ts'
 import { showPendingAccess } from './pending-access-page.ts'
@@ -27,6 +27,8 @@ export interface Shown {
   organizationId: string | null
   search: string
   problem: string | null
+  /** What was ticked on a page that could not be taken as it was. */
+  kept?: Kept
 }
 
 /** The page for this visit: signing in first, then what is to be decided. */
@@ -36,10 +38,10 @@ export async function show(ctx: OAuthContext, visit: Visit, shown: Shown, status
   const { errand } = visit
   if ('installationId' in errand) {
     const access = { ...visit, person, installationId: errand.installationId, problem: shown.problem }
-    return pageReply(ctx, status, await showPendingAccess(ctx, access), [])
+    return pageReply(ctx, status, await showPendingAccess(ctx, access))
   }
   const consent = { ...visit, ...shown, person, request: errand.request }
-  return pageReply(ctx, status, await showConsent(ctx, consent), formTargets(errand.request.redirectUri))
+  return pageReply(ctx, status, await showConsent(ctx, consent), true)
 }
 
 const recoverable = new Set([
@@ -56,7 +58,7 @@ const recoverable = new Set([
 export async function showAgain(
   ctx: OAuthContext,
   visit: Visit,
-  organizationId: string,
+  { organizationId, kept }: { organizationId: string; kept?: Kept },
   error: unknown,
 ): Promise<Reply<string>> {
   if (!(error instanceof StoaError) || !recoverable.has(error.code)) throw error
@@ -64,7 +66,7 @@ export async function showAgain(
   const problem = isOutdated
     ? 'What the application asks for has changed since you opened this page; please look again.'
     : error.message
-  return show(ctx, visit, { organizationId, search: '', problem }, isOutdated ? 409 : 422)
+  return show(ctx, visit, { organizationId, search: '', problem, ...(kept && { kept }) }, isOutdated ? 409 : 422)
 }
 
 /** Our own sign-in page; the embedder's, when they filled the identity port. */
@@ -78,7 +80,7 @@ export async function askToSignIn(
   if (ctx.identity) {
     const main = html`<h1>Sign in first</h1>
       <p>Sign in to ${ctx.config.name}, then <a href="${consentUrl(ctx, ticket)}">go on</a>.</p>`
-    return pageReply(ctx, 200, { title: 'Sign in', main }, [])
+    return pageReply(ctx, 200, { title: 'Sign in', main })
   }
   const application = 'request' in errand ? await findApplicationByClientId(ctx.db, errand.request.clientId) : null
   const main = signInPage({
@@ -89,7 +91,7 @@ export async function askToSignIn(
     email,
     problem,
   })
-  return pageReply(ctx, status, { title: 'Sign in', main }, [])
+  return pageReply(ctx, status, { title: 'Sign in', main })
 }
 
 /** 303, so that the browser asks with GET and sends no form on (RFC 9700 section 4.12). */
@@ -101,16 +103,7 @@ function pageReply(
   ctx: OAuthContext,
   status: number,
   page: { title: string; main: Html },
-  formTargets: string[],
+  leaves = false,
 ): Reply<string> {
-  return reply(status, renderPage(ctx.config, page), pageHeaders(ctx.config, formTargets))
-}
-
-/** Where a form may lead, as the content security policy says it: an origin, or the scheme of a native application. */
-function formTargets(redirectUri: string): string[] {
-  const { origin, protocol, hostname } = new URL(redirectUri)
-  // The policy's grammar has no IPv6 addresses either: browsers would leave [::1] out, and keep the person from going back.
-  const target = origin === 'null' || hostname.startsWith('[') ? protocol : origin
-  // A host may hold a semicolon, which would end the directive.
-  return /^[\w+.-]+:(\/\/[\w.:-]+)?$/.test(target) ? [target] : []
+  return reply(status, renderPage(ctx.config, page), pageHeaders(ctx.config, { leaves }))
 }

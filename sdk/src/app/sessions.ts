@@ -11,6 +11,8 @@ export interface Sessions {
   live(target: Target): Promise<Session>
   /** Another token than this one, which the host refused. @throws as `live` */
   replace(target: Target, refused: string): Promise<string>
+  /** What was granted has changed: the next request carries a token that knows it. */
+  renewGranted(target: Target): Promise<void>
   /** Keeps what a code was redeemed for; null when the answer does not say what that is. */
   keepInstalled(answer: TokenAnswer, asked: Environment): Promise<Session | null>
   /** Keeps a token that came without a refresh token, unless there is a better one. */
@@ -176,6 +178,15 @@ export function createSessions(app: AppContext, server: AuthorizationServer): Se
   return {
     live,
     replace: async (target, refused) => (await renew(target, refused)).accessToken,
+
+    async renewGranted(target) {
+      const session = await store.get(keyOf(clientId, target))
+      if (session?.refreshToken === undefined) return
+      await renew(target, session.accessToken).catch((error: unknown) => {
+        // An event that comes late, of an installation that is gone by now.
+        if (!(error instanceof NotInstalledError)) throw error
+      })
+    },
 
     async keepInstalled(answer, asked) {
       const target = targetOf(answer, asked)

@@ -2507,6 +2507,8 @@ export interface Operations {
         risk: "low" | "medium" | "high"
         granted: boolean
       }>
+      /** While it is pending: the page on which a person decides. */
+      approvalUrl?: string
     }
   }
   /** Grant what an application asks for */
@@ -2549,6 +2551,8 @@ export interface Operations {
         risk: "low" | "medium" | "high"
         granted: boolean
       }>
+      /** While it is pending: the page on which a person decides. */
+      approvalUrl?: string
     }
   }
   /** Refuse what an application asks for */
@@ -2591,6 +2595,8 @@ export interface Operations {
         risk: "low" | "medium" | "high"
         granted: boolean
       }>
+      /** While it is pending: the page on which a person decides. */
+      approvalUrl?: string
     }
   }
   /** Choose which optional permissions an application has */
@@ -2631,6 +2637,8 @@ export interface Operations {
         risk: "low" | "medium" | "high"
         granted: boolean
       }>
+      /** While it is pending: the page on which a person decides. */
+      approvalUrl?: string
     }
   }
   /** Read the settings of an installed application */

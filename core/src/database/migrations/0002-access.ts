@@ -31,7 +31,6 @@ export const accessMigration: Migration = {
       column.text('parent_id').nullable()
       column.text('user_id').nullable()
       column.text('scope')
-      column.json('permissions')
       column.text('key_thumbprint').nullable()
       column.time('created_time')
       column.time('expires_time')

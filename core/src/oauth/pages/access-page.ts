@@ -16,7 +16,7 @@ export function accessPage(page: {
     ${page.problem && html`<p class="notice wrong" role="alert">${page.problem}</p>`}
     ${
       page.pending.length === 0
-        ? html`<p class="notice">There is nothing to decide.</p>`
+        ? html`<p class="notice">Nothing waits for a decision any more; you can close this page.</p>`
         : html`<h2 class="part">It would also be able to</h2>
             ${permissionList(page.pending)}
             <form method="post" action="${page.action}">

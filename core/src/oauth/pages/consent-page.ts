@@ -18,6 +18,8 @@ export interface ConsentPage {
   environment: Environment
   required: Permission[]
   optional: Permission[]
+  /** Optional ones that were granted before; they are taken back where the installation is managed. */
+  granted: Permission[]
   /** Optional permissions that are ticked. */
   chosen: ReadonlySet<string>
   prices: Price[]
@@ -67,6 +69,13 @@ export function consentPage(page: ConsentPage): Html {
           <legend>You choose whether it may also</legend>
           ${permissionList(page.optional, ({ name }) => page.chosen.has(name))}
         </fieldset>`
+      }
+      ${
+        page.granted.length > 0 &&
+        html`<section aria-label="What you allowed before">
+          <h2 class="part">You allowed before, and it stays</h2>
+          ${permissionList(page.granted)}
+        </section>`
       }
       <section aria-label="What it costs">
         <h2 class="part">What it costs</h2>

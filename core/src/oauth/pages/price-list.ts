@@ -3,7 +3,7 @@ import { html, type Html } from '../../http/index.ts'
 
 /** What it costs, by the unit. */
 export function priceList(prices: Price[]): Html {
-  if (prices.length === 0) return html`<p class="faint">It charges nothing.</p>`
+  if (prices.length === 0) return html`<p class="faint">It has no prices yet.</p>`
   return html`<table class="prices">
       ${prices.map(
         (price) =>

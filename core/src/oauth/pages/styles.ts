@@ -23,6 +23,7 @@ legend { font-weight: 600; margin: 1.5rem 0 .4rem; padding: 0 } .scroll { max-he
 input[type=email], input[type=password], input[type=search] { display: block; width: 100%; font: inherit; padding: .55rem .7rem;
   margin: .2rem 0 .8rem; border: 1px solid var(--faint); border-radius: 8px; background: var(--paper); color: inherit }
 input[type=checkbox], input[type=radio] { width: 1.1rem; height: 1.1rem; margin-right: .5rem; vertical-align: -.15rem; accent-color: var(--accent) }
+fieldset label, .scroll label, li label { display: flex; gap: .2rem; align-items: flex-start } fieldset input { flex: none; margin-top: .2rem }
 .buttons { display: flex; gap: .75rem; margin-top: 1.75rem; flex-wrap: wrap }
 button, .button { font: inherit; font-weight: 600; padding: .6rem 1.3rem; border-radius: 8px; border: 1px solid var(--faint);
   background: var(--paper); color: var(--ink); cursor: pointer; text-decoration: none }
