@@ -327,7 +327,6 @@ eachDatabase((database) => {
       installation_id: await installationOf(id),
       user_id: null,
       scope: '',
-      permissions: '[]',
       key_thumbprint: null,
       created_time: time,
       expires_time: time,
