@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { Router } from 'express'
 import type { Context } from '../context.ts'
 import { createOpenApi } from './openapi.ts'
-import { securityHeaders } from './mount.ts'
+import { securityHeaders } from './common-handlers.ts'
 import type { Operation } from './operation.ts'
 
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))

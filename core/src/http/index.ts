@@ -1,6 +1,7 @@
 export { roles, type Authenticate, type Caller, type CallerKind, type CredentialRequest, type Role } from './caller.ts'
 export { linkTo } from './link-to.ts'
-export { mountOperations, notFoundHandler, type ExplainLack } from './mount.ts'
+export { mountOperations, notFoundHandler } from './mount.ts'
+export type { ExplainLack } from './pipeline.ts'
 export { createOpenApi } from './openapi.ts'
 export { defineOperation, reply, Reply, type Input, type Operation, type Surface } from './operation.ts'
 export { html, pageHeaders, renderPage, type Html } from './page.ts'
