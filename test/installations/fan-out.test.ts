@@ -203,6 +203,28 @@ eachDatabase((database) => {
       await company.request('PUT', company.own('/access/optional'), { optionalPermissions: [] })
       expect(await grants()).toEqual({ '2 ["coupons:update","customers:show"]': 121 })
     })
+
+    it.each(['an approval', 'another consent'])('lose at once what %s leaves out', async (way) => {
+      const company = await openCompany(world, 120)
+      await company.consent({ locations: 'all', future: false })
+      await world.work()
+      const last = company.locations.at(-1)!
+      const instance = `/applications/${company.id}/instances/${last}`
+      const { token } = (await world.request('GET', instance, { token: world.publisher.token })).body
+      const scopes = async () =>
+        ((await world.db('stoa_application_tokens').where({ application_id: company.id })) as { permissions: string }[])
+          .map(({ permissions }) => permissions)
+          .join()
+      expect(token).toBeTruthy()
+      expect(await scopes()).toContain('customers:show')
+
+      // The version asks for something else instead: an answer to it gives one thing and takes another.
+      await world.release(company.id, { permissions: ['PutCoupon'] })
+      if (way === 'an approval') await company.request('POST', company.own('/access/approve'), { version: 2 })
+      else await company.consent({ locations: [], future: false }, { version: 2 })
+      expect(new Set((await company.rows()).map(({ grant }) => grant))).toEqual(new Set(['["coupons:update"]']))
+      expect(await scopes()).not.toContain('customers:show')
+    })
   })
 
   describe('a location that is added later', () => {
