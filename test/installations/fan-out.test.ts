@@ -163,6 +163,22 @@ eachDatabase((database) => {
       expect(await world.db('stoa_installation_jobs')).toEqual([])
     })
 
+    it('are, when all are meant, those there were, whatever the ids of later ones, and nothing lists them', async () => {
+      const company = await openCompany(world, 130)
+      await company.consent({ locations: 'all', future: false })
+      const jobs = world.db('stoa_installation_jobs').where({ application_id: company.id, kind: 'fan-out' })
+      const [job] = (await jobs) as { detail: string; cursor: string }[]
+      expect(job!.cursor).toBe(company.locations[99])
+      for (const id of company.locations.slice(0, -1)) expect(job!.detail).not.toContain(id)
+      world.advance(1)
+      const id = `${company.locations[115]!}x`
+      await inTransaction(world.db, (trx) =>
+        createLocation(world.ctx, trx, company.organizationId, { id, name: 'Later' }),
+      )
+      await world.work()
+      await expectEverywhereOnce(company, company.locations)
+    })
+
     it('get it once each, wherever the worker’s process is killed', async () => {
       const company = await openCompany(world, 165)
       await company.consent({ locations: 'all', future: false })
