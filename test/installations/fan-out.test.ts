@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLocation } from '../../core/src/accounts/index.ts'
 import { inTransaction } from '../../core/src/database/index.ts'
-import { installWithConsent, listInstalledLocations, type FanOut } from '../../core/src/installations/index.ts'
+import {
+  installWithConsent,
+  listApprovedLocations,
+  listInstalledLocations,
+  type FanOut,
+} from '../../core/src/installations/index.ts'
 import { eachDatabase, onPostgres, type TestDatabase } from '../support/databases.ts'
 import { workUntilKilled } from './kill.ts'
 import { openWorld, type Asks, type World } from './world.ts'
@@ -415,6 +420,35 @@ eachDatabase((database) => {
       await world.work()
       const off = (await company.rows()).filter(({ status }) => status !== 'enabled')
       expect(off).toMatchObject([{ location_id: first, status_reason: 'by itself' }])
+    })
+  })
+
+  describe('the approved locations', () => {
+    it('are, of chosen ones, those that have it or will, and not those it was uninstalled from', async () => {
+      const company = await openCompany(world, 130)
+      const chosen = company.locations.slice(0, 120)
+      const { installation } = await company.consent({ locations: chosen, future: true })
+      const approved = (limit = 1000) => listApprovedLocations(world.db, installation, limit)
+      expect(await approved()).toEqual(chosen)
+      expect(await approved(7)).toEqual(chosen.slice(0, 7))
+
+      await company.request('DELETE', company.under(chosen[0]!))
+      await company.request('POST', company.under(chosen[1]!, '/disable'))
+      expect(await approved()).toEqual(chosen.slice(2))
+      await world.work()
+      expect(await approved()).toEqual(chosen.slice(2))
+      await company.request('DELETE', company.under(chosen.at(-1)!))
+      expect(await approved()).toEqual(chosen.slice(2, -1))
+      await company.consent({ locations: [chosen[0]!], future: true })
+      expect(await approved()).toEqual([chosen[0], ...chosen.slice(2, -1)])
+    })
+
+    it('are, of all, those that have it', async () => {
+      const company = await openCompany(world, 3)
+      const { installation } = await company.consent(everywhere)
+      await company.request('DELETE', company.under(company.locations[0]!))
+      expect(await listApprovedLocations(world.db, installation, 1000)).toEqual(company.locations.slice(1))
+      expect(await listApprovedLocations(world.db, installation, 1)).toEqual(company.locations.slice(1, 2))
     })
   })
 
