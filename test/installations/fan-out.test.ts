@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLocation } from '../../core/src/accounts/index.ts'
 import { inTransaction } from '../../core/src/database/index.ts'
-import { installWithConsent, listInstalledLocations, type FanOut } from '../../core/src/installations/index.ts'
+import {
+  installWithConsent,
+  listApprovedLocations,
+  listInstalledLocations,
+  type FanOut,
+} from '../../core/src/installations/index.ts'
 import { eachDatabase, onPostgres, type TestDatabase } from '../support/databases.ts'
 import { workUntilKilled } from './kill.ts'
 import { openWorld, type Asks, type World } from './world.ts'
@@ -163,6 +168,22 @@ eachDatabase((database) => {
       expect(await world.db('stoa_installation_jobs')).toEqual([])
     })
 
+    it('are, when all are meant, those there were, whatever the ids of later ones, and nothing lists them', async () => {
+      const company = await openCompany(world, 130)
+      await company.consent({ locations: 'all', future: false })
+      const jobs = world.db('stoa_installation_jobs').where({ application_id: company.id, kind: 'fan-out' })
+      const [job] = (await jobs) as { detail: string; cursor: string }[]
+      expect(job!.cursor).toBe(company.locations[99])
+      for (const id of company.locations.slice(0, -1)) expect(job!.detail).not.toContain(id)
+      world.advance(1)
+      const id = `${company.locations[115]!}x`
+      await inTransaction(world.db, (trx) =>
+        createLocation(world.ctx, trx, company.organizationId, { id, name: 'Later' }),
+      )
+      await world.work()
+      await expectEverywhereOnce(company, company.locations)
+    })
+
     it('get it once each, wherever the worker’s process is killed', async () => {
       const company = await openCompany(world, 165)
       await company.consent({ locations: 'all', future: false })
@@ -202,6 +223,28 @@ eachDatabase((database) => {
 
       await company.request('PUT', company.own('/access/optional'), { optionalPermissions: [] })
       expect(await grants()).toEqual({ '2 ["coupons:update","customers:show"]': 121 })
+    })
+
+    it.each(['an approval', 'another consent'])('lose at once what %s leaves out', async (way) => {
+      const company = await openCompany(world, 120)
+      await company.consent({ locations: 'all', future: false })
+      await world.work()
+      const last = company.locations.at(-1)!
+      const instance = `/applications/${company.id}/instances/${last}`
+      const { token } = (await world.request('GET', instance, { token: world.publisher.token })).body
+      const scopes = async () =>
+        ((await world.db('stoa_application_tokens').where({ application_id: company.id })) as { permissions: string }[])
+          .map(({ permissions }) => permissions)
+          .join()
+      expect(token).toBeTruthy()
+      expect(await scopes()).toContain('customers:show')
+
+      // The version asks for something else instead: an answer to it gives one thing and takes another.
+      await world.release(company.id, { permissions: ['PutCoupon'] })
+      if (way === 'an approval') await company.request('POST', company.own('/access/approve'), { version: 2 })
+      else await company.consent({ locations: [], future: false }, { version: 2 })
+      expect(new Set((await company.rows()).map(({ grant }) => grant))).toEqual(new Set(['["coupons:update"]']))
+      expect(await scopes()).not.toContain('customers:show')
     })
   })
 
@@ -377,6 +420,35 @@ eachDatabase((database) => {
       await world.work()
       const off = (await company.rows()).filter(({ status }) => status !== 'enabled')
       expect(off).toMatchObject([{ location_id: first, status_reason: 'by itself' }])
+    })
+  })
+
+  describe('the approved locations', () => {
+    it('are, of chosen ones, those that have it or will, and not those it was uninstalled from', async () => {
+      const company = await openCompany(world, 130)
+      const chosen = company.locations.slice(0, 120)
+      const { installation } = await company.consent({ locations: chosen, future: true })
+      const approved = (limit = 1000) => listApprovedLocations(world.db, installation, limit)
+      expect(await approved()).toEqual(chosen)
+      expect(await approved(7)).toEqual(chosen.slice(0, 7))
+
+      await company.request('DELETE', company.under(chosen[0]!))
+      await company.request('POST', company.under(chosen[1]!, '/disable'))
+      expect(await approved()).toEqual(chosen.slice(2))
+      await world.work()
+      expect(await approved()).toEqual(chosen.slice(2))
+      await company.request('DELETE', company.under(chosen.at(-1)!))
+      expect(await approved()).toEqual(chosen.slice(2, -1))
+      await company.consent({ locations: [chosen[0]!], future: true })
+      expect(await approved()).toEqual([chosen[0], ...chosen.slice(2, -1)])
+    })
+
+    it('are, of all, those that have it', async () => {
+      const company = await openCompany(world, 3)
+      const { installation } = await company.consent(everywhere)
+      await company.request('DELETE', company.under(company.locations[0]!))
+      expect(await listApprovedLocations(world.db, installation, 1000)).toEqual(company.locations.slice(1))
+      expect(await listApprovedLocations(world.db, installation, 1)).toEqual(company.locations.slice(1, 2))
     })
   })
 

@@ -100,6 +100,20 @@ eachDatabase((database) => {
     })
   })
 
+  describe('the token of an organization', () => {
+    it('says which of the chosen locations have the application still', async () => {
+      const one = await world.app()
+      const location = world.world.locations.map(({ id }) => id).sort()
+      const { body } = await world.tokens(one, { browser, form: { target: 'locations', location } })
+      expect(body.approvedLocations).toEqual(location)
+      const gone = `/organizations/${world.world.organization.id}/locations/${location[0]}/application-instances/${one.id}`
+      const { status } = await world.call('DELETE', gone, { token: world.world.organization.apiKey })
+      expect(status).toBe(204)
+      const refreshed = await world.refresh(one, body.refresh_token)
+      expect(refreshed.body.approvedLocations).toEqual(location.slice(1))
+    })
+  })
+
   describe('what an exchange gives', () => {
     it('is no wider than the token it was given for', async () => {
       const whole = await company()

@@ -27,7 +27,9 @@ describe('installing', () => {
   })
 
   it('asks for what the app wants, with S256 and without anything secret in the address', async () => {
-    const { appUrl, host } = await openWorld({ app: { scopes: ['charges.write', 'charges.readonly'] } })
+    const { appUrl, host } = await openWorld({
+      app: { scopes: ['charges.write', 'charges.readonly'], environments: ['production', 'sandbox'] },
+    })
     const { visited } = await openBrowser().visit(`${appUrl}/install?locationId=loc_2&environment=sandbox&scope=*`)
     const asked = Object.fromEntries(new URL(visited[1]!).searchParams)
     expect(asked).toMatchObject({
@@ -44,11 +46,53 @@ describe('installing', () => {
   })
 
   it('keeps what is in the sandbox apart', async () => {
-    const { app, appUrl, installed } = await openWorld()
+    const { app, appUrl, installed } = await openWorld({ app: { environments: ['production', 'sandbox'] } })
     expect((await openBrowser().visit(`${appUrl}/install?environment=sandbox`)).status).toBe(200)
     expect(installed[0]).toMatchObject({ environment: 'sandbox' })
     expect(await app.for('loc_1', { environment: 'sandbox' }).getMe()).toMatchObject({ locationId: 'loc_1' })
     await expect(app.for('loc_1').getMe()).rejects.toThrow('not installed')
+  })
+
+  it.each(['sandbox', 'elsewhere', ''])(
+    'in an environment that the app did not allow is refused: "%s"',
+    async (name) => {
+      const { appUrl, installed } = await openWorld()
+      const page = await openBrowser().visit(`${appUrl}/install?environment=${name}`)
+      expect(page.status).toBe(400)
+      expect(page.text).toContain('cannot be installed in that environment')
+      expect(page.visited).toHaveLength(1)
+      expect(page.headers.getSetCookie()).toEqual([])
+      expect(installed).toEqual([])
+    },
+  )
+
+  it('is in the first of the environments unless the visitor chooses another, or the app does', async () => {
+    const environments = ['sandbox', 'production'] as const
+    const asked = async (install: object, query = '') => {
+      const { appUrl } = await openWorld({ app: { environments }, install })
+      const { headers } = await fetch(`${appUrl}/install${query}`, { redirect: 'manual' })
+      return new URL(headers.get('location')!).searchParams.get('environment')
+    }
+    expect(await asked({})).toBe('sandbox')
+    expect(await asked({}, '?environment=production')).toBe('production')
+    expect(await asked({ environment: 'production' }, '?environment=sandbox')).toBe('production')
+  })
+
+  it('in another environment than was asked for, by a changed address of the consent page, keeps nothing', async () => {
+    const { host, install, installed, store } = await openWorld()
+    host.consent = { userType: 'Location', companyId: 'org_1', locationId: 'loc_1', environment: 'sandbox' }
+    const page = await install()
+    expect([page.status, page.text]).toEqual([400, expect.stringContaining('another environment')])
+    expect(installed).toEqual([])
+    expect(await store.list({})).toEqual([])
+  })
+
+  it('does not begin with environments that cannot be', async () => {
+    const { app } = await openWorld()
+    expect(() => app.install({ environment: 'sandbox' })).toThrow('not among the environments')
+    for (const environments of [[], ['staging']]) {
+      await expect(openWorld({ app: { environments: environments as never } })).rejects.toThrow('environments')
+    }
   })
 
   it('keeps what is under way in one sealed cookie that scripts do not see', async () => {

@@ -139,6 +139,71 @@ describe('at rest', () => {
     expect(await contents(path)).not.toContain('_visible')
   })
 
+  test('nothing is left in the folder of what was deleted, or was never there', async () => {
+    const path = newPath()
+    const store = fileTokenStore(path, { secret })
+    await store.set('a', session)
+    await store.set('kept', session)
+    await store.delete('a')
+    await store.delete('b')
+    await store.withLock('c', async () => {})
+    expect(await readdir(path)).toHaveLength(1)
+    await store.set('a', session)
+    expect(await store.get('a')).toEqual(session)
+    expect(await store.get('kept')).toEqual(session)
+  })
+
+  test('folders come and go under many who write and delete, one at a time, and nothing comes back', async () => {
+    const path = newPath()
+    const all = [fileTokenStore(path), fileTokenStore(path), fileTokenStore(path)]
+    let inside = 0
+    let last: Session | null = null
+    const one = (index: number) =>
+      all[index % all.length]!.withLock('a', async (locked) => {
+        expect(++inside).toBe(1)
+        expect(await locked.get()).toEqual(last)
+        last = index % 3 === 0 ? { ...session, accessToken: `of ${index}` } : null
+        await (last ? locked.set(last) : locked.delete())
+        inside--
+      })
+    await Promise.all(Array.from({ length: 90 }, (_, index) => one(index)))
+    await all[0]!.delete('a')
+    expect(await readdir(path)).toEqual([])
+  })
+
+  test('whoever hangs while the session is deleted, and written anew, changes neither', async () => {
+    const path = newPath()
+    const store = fileTokenStore(path, { leaseMilliseconds: 50 })
+    let wake = () => {}
+    const asleep = new Promise<void>((resolve) => (wake = resolve))
+    let begun = () => {}
+    const holding = new Promise<void>((resolve) => (begun = resolve))
+    const hung = store.withLock('a', async (locked) => {
+      begun()
+      await asleep
+      await locked.set({ ...session, accessToken: 'too late' })
+    })
+    await holding
+    const other = fileTokenStore(path)
+    await other.delete('a')
+    await other.set('a', session)
+    wake()
+    await expect(hung).rejects.toThrow('was lost')
+    expect(await other.get('a')).toEqual(session)
+  })
+
+  test('one session that cannot be read keeps nobody from the others', async () => {
+    const path = newPath()
+    const store = fileTokenStore(path)
+    await store.set('a', session)
+    const [folder] = await readdir(path)
+    const [written] = (await readdir(join(path, folder!))).filter((name) => name.endsWith('.json'))
+    await store.set('b', session)
+    await writeFile(join(path, folder!, written!), 'not JSON')
+    expect((await store.list({})).map(({ key }) => key)).toEqual(['b'])
+    await expect(store.get('a')).rejects.toThrow('JSON')
+  })
+
   test('strange files in the folder disturb nobody', async () => {
     const path = newPath()
     const store = fileTokenStore(path)

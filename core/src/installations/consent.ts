@@ -63,7 +63,7 @@ export async function installWithConsent(
     : await renew(ctx, db, caller, application, found, { chosen, fanOut })
   if (installation.episode !== found.episode) await announceEnabled(ctx, db, application, installation)
   const family = { application, parent: installation, actor: actorOf(caller) }
-  if (!isNew) await letChildrenFollow(ctx, db, family)
+  if (!isNew) await letChildrenFollow(ctx, db, family, found)
   await passOn(ctx, db, family, locations)
   return { application, installation, isNew }
 }

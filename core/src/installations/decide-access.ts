@@ -45,13 +45,13 @@ export async function approveAccess(
   applicationId: string,
   { version, optionalPermissions = [] }: { version: number; optionalPermissions?: string[] | undefined },
 ): Promise<Located> {
-  const { application, installation } = await lockDecision(ctx, db, caller, applicationId, version)
+  const { application, installation, before } = await lockDecision(ctx, db, caller, applicationId, version)
   const { required, granted } = accessRequestOf(ctx, application, installation)
   const grant = union(granted, required, chosenOptional(ctx, application, optionalPermissions))
   assertMayGrant(ctx, caller, without(grant, installation.grant))
   const actor = actorOf(caller)
   const approved = await grantAccess(ctx, db, application, installation, { actor, grant })
-  await letChildrenFollow(ctx, db, { application, parent: approved, actor })
+  await letChildrenFollow(ctx, db, { application, parent: approved, actor }, before)
   return { application, installation: approved }
 }
 
@@ -66,7 +66,7 @@ export async function refuseAccess(
   applicationId: string,
   { version, reason }: { version: number; reason?: string | undefined },
 ): Promise<Located> {
-  const { application, installation } = await lockDecision(ctx, db, caller, applicationId, version)
+  const { application, installation, before } = await lockDecision(ctx, db, caller, applicationId, version)
   if (accessRequestOf(ctx, application, installation).missing.length === 0) {
     throw new StoaError('wrong_state', { message: 'Everything the application requires is granted.' })
   }
@@ -81,7 +81,7 @@ export async function refuseAccess(
     type: 'installation.access-refused',
     previousVersion: installation.version,
   })
-  await letChildrenFollow(ctx, db, { application, parent: refused, actor })
+  await letChildrenFollow(ctx, db, { application, parent: refused, actor }, before)
   return { application, installation: refused }
 }
 
@@ -96,7 +96,7 @@ export async function chooseOptional(
   applicationId: string,
   names: string[],
 ): Promise<Located> {
-  const { application, installation } = await lockDecision(ctx, db, caller, applicationId, null)
+  const { application, installation, before } = await lockDecision(ctx, db, caller, applicationId, null)
   const { optional } = accessRequestOf(ctx, application, installation)
   const grant = union(without(installation.grant, optional), chosenOptional(ctx, application, names))
   if (grant.join() === installation.grant.join()) return { application, installation }
@@ -109,8 +109,7 @@ export async function chooseOptional(
     type: 'installation.updated',
     previousVersion: changed.version,
   })
-  const isTaking = without(installation.grant, grant).length > 0
-  await letChildrenFollow(ctx, db, { application, parent: changed, actor }, { isTaking })
+  await letChildrenFollow(ctx, db, { application, parent: changed, actor }, before)
   return { application, installation: changed }
 }
 
@@ -137,19 +136,20 @@ export async function pendingAccessOf(
   return { missing: request.missing, version: request.version, approvalUrl: approvalUrl(ctx, deciderId) }
 }
 
-/** The caller's installation, to be decided about here and now, with what it may have without any decision. */
+/** The caller's installation, to be decided about here and now, with what it may have without any decision; `before`: without that. */
 async function lockDecision(
   ctx: InstallationsContext,
   db: Db,
   caller: Caller,
   applicationId: string,
   shown: number | null,
-): Promise<{ application: Application; installation: Installation }> {
+): Promise<{ application: Application; installation: Installation; before: Installation }> {
   const located = await lockLocated(ctx, db, caller, applicationId)
   // Read again, and kept from changing: what is granted must be what was shown.
   const application = await shareApplication(db, applicationId, ctx.dialect.rowLocks)
   if (!application || located.installation.uninstalledTime !== null) throw new StoaError('not_found')
   assertDecidedHere(located.installation)
   if (shown !== null) assertShown(application, shown)
-  return { application, installation: await rollForward(ctx, db, application, located.installation) }
+  const before = located.installation
+  return { application, before, installation: await rollForward(ctx, db, application, before) }
 }

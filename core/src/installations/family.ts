@@ -1,6 +1,7 @@
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { nowIso, StoaError } from '../kernel/index.ts'
+import { without } from './access-request.ts'
 import { announceEnabled } from './announce.ts'
 import { announceAccess } from './announce-access.ts'
 import type { InstallationsContext } from './context.ts'
@@ -47,17 +48,19 @@ export async function assertParentLive(db: Db, { parentId }: Installation): Prom
 }
 
 /**
- * Lets what was passed on follow a change of the organization's installation that gives: the first hundred now, the rest by
- * the worker. What takes away (`isTaking`) is done at once, however many they are.
+ * Lets what was passed on follow a change of the organization's installation: the first hundred now, the rest by the worker.
+ * What takes away is done at once, however many they are. Which of both it is, is told by the grant of `before` rather than by
+ * the caller: an approval gives what a version asks for, and takes what it asks for no more.
  */
 export async function letChildrenFollow(
   ctx: InstallationsContext,
   db: Db,
   family: Family,
-  { isTaking = false }: { isTaking?: boolean } = {},
+  before: Installation,
 ): Promise<void> {
   const { parent, actor } = family
   if (parent.fanOut === null) return
+  const isTaking = without(before.grant, parent.grant).length > 0
   let cursor: string | null = ''
   do cursor = await followParent(ctx, db, family, { after: cursor, limit: servedAtOnce })
   while (isTaking && cursor !== null)

@@ -57,7 +57,7 @@ export async function installApplication(
   // Announced last, so that the event shows the settings it was installed with.
   if (installation.episode !== found.episode) await announceEnabled(ctx, db, application, installation)
   if (!isNew && installation.episode !== found.episode)
-    await letChildrenFollow(ctx, db, { application, parent: installation, actor: actorOf(caller) })
+    await letChildrenFollow(ctx, db, { application, parent: installation, actor: actorOf(caller) }, found)
   return { application, installation, isNew }
 }
 
@@ -78,7 +78,7 @@ export async function enableInstallation(
   }
   const enabled = await enableAgain(ctx, db, caller, application, installation)
   if (enabled.episode !== installation.episode) await announceEnabled(ctx, db, application, enabled)
-  await letChildrenFollow(ctx, db, { application, parent: enabled, actor: actorOf(caller) })
+  await letChildrenFollow(ctx, db, { application, parent: enabled, actor: actorOf(caller) }, installation)
   return enabled
 }
 

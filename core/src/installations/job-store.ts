@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { json, maybeText, text, toJson, type Db, type Dialect, type Row } from '../database/index.ts'
 import { newId } from '../kernel/index.ts'
 import type { Actor } from './history.ts'
+import type { FanOutLocations } from './locations.ts'
 
 /**
  * `roll-out`: a version, to every installation of its application. `fan-out`: an organization's installation, to chosen
@@ -12,8 +13,8 @@ export type JobKind = 'roll-out' | 'fan-out' | 'follow'
 export interface JobDetail {
   /** Who began it: the history of what the job does names them. */
   actor?: Actor
-  /** Of a fan-out: the locations that are left, sorted. */
-  locations?: string[]
+  /** Of a fan-out: where to; what is after the cursor is left. */
+  locations?: FanOutLocations
 }
 
 export interface Job {

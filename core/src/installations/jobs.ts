@@ -93,21 +93,11 @@ async function serveFamily(ctx: InstallationsContext, trx: Db, job: Job, leaseTo
   }
   const parent = await rollForward(ctx, trx, application, found)
   const family = { application, parent, actor: job.detail.actor ?? theHost }
+  const page = { after: job.cursor, limit: batch }
   const cursor =
     job.kind === 'fan-out'
-      ? await fanOut(ctx, trx, family, job)
-      : await followParent(ctx, trx, family, { after: job.cursor, limit: batch })
+      ? await passOnPage(ctx, trx, family, job.detail.locations ?? [], page)
+      : await followParent(ctx, trx, family, page)
   if (cursor === null) await deleteJob(trx, job.id, leaseToken)
   else await putBackJob(trx, job.id, leaseToken, { cursor, dueTime: now })
-}
-
-async function fanOut(
-  ctx: InstallationsContext,
-  trx: Db,
-  family: Parameters<typeof passOnPage>[2],
-  { cursor, detail }: Job,
-): Promise<string | null> {
-  const left = (detail.locations ?? []).filter((id) => id > cursor)
-  await passOnPage(ctx, trx, family, left.slice(0, batch))
-  return left.length > batch ? left[batch - 1]! : null
 }

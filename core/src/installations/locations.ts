@@ -1,5 +1,5 @@
 import type { Environment } from '../context.ts'
-import { integer, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
+import { integer, iso, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
 import { invalidField, StoaError } from '../kernel/index.ts'
 import type { FanOut } from './installation.ts'
 
@@ -19,19 +19,65 @@ export async function shareOrganization(db: Db, dialect: Dialect, organizationId
 const mostChosen = 5000
 const chunk = 500
 
-/** The locations of a fan-out, sorted. Throws `not_found` when one is not the organization's. */
-export async function chosenLocations(db: Db, organizationId: string, { locations }: FanOut): Promise<string[]> {
-  const all = () => db('stoa_locations').where({ organization_id: organizationId }).select('id')
-  const idsOf = (rows: Row[]) => rows.map((row) => text(row.id))
-  if (locations === 'all') return idsOf((await all()) as Row[]).sort()
+/**
+ * All locations that an organization had at some moment, without their ids, of which there may be very many: none of them has
+ * a higher id, none was made later. Times alone would not do, for two can be made in one millisecond and clocks of processes
+ * differ; nor would ids alone, for an embedder may bring ids of its own, in any order.
+ */
+export interface LocationsThen {
+  highestId: string
+  latestTime: string
+}
+
+/** What a fan-out goes on to: chosen locations, by sorted ids, or all that there were. */
+export type FanOutLocations = string[] | LocationsThen
+
+/** The locations of a fan-out. Throws `not_found` when one is not the organization's. */
+export async function chosenLocations(db: Db, organizationId: string, { locations }: FanOut): Promise<FanOutLocations> {
+  const all = () => db('stoa_locations').where({ organization_id: organizationId })
+  if (locations === 'all') {
+    const row = (await all().max({ id: 'id', time: 'created_time' }).first()) as Row
+    return row.id === null ? [] : { highestId: text(row.id), latestTime: iso(row.time) }
+  }
   const ids = [...new Set(locations)].sort()
   if (ids.length > mostChosen) throw invalidField('locations', `at most ${mostChosen}; or choose all`)
   for (let start = 0; start < ids.length; start += chunk) {
     const part = ids.slice(start, start + chunk)
-    const known = (await all().whereIn('id', part)) as Row[]
+    const known = (await all().whereIn('id', part).select('id')) as Row[]
     if (known.length < part.length) throw new StoaError('not_found')
   }
   return ids
+}
+
+/** The next of them by id, and the cursor after which more follow, or null. */
+export async function pageOfFanOut(
+  db: Db,
+  organizationId: string,
+  locations: FanOutLocations,
+  { after, limit }: { after: string; limit: number },
+): Promise<{ ids: string[]; cursor: string | null }> {
+  const next = Array.isArray(locations)
+    ? locations.filter((id) => id > after)
+    : await idsThen(db, organizationId, locations, { after, limit: limit + 1 })
+  const ids = next.slice(0, limit)
+  return { ids, cursor: next.length > limit ? ids.at(-1)! : null }
+}
+
+async function idsThen(
+  db: Db,
+  organizationId: string,
+  { highestId, latestTime }: LocationsThen,
+  { after, limit }: { after: string; limit: number },
+): Promise<string[]> {
+  const rows = (await db('stoa_locations')
+    .where({ organization_id: organizationId })
+    .where('id', '>', after)
+    .where('id', '<=', highestId)
+    .where('created_time', '<=', latestTime)
+    .orderBy('id')
+    .limit(limit)
+    .select('id')) as Row[]
+  return rows.map((row) => text(row.id))
 }
 
 export interface InstalledLocation {

@@ -7,7 +7,7 @@ import type { InstallationsContext } from './context.ts'
 import { isLive, servedAtOnce, type Family } from './family.ts'
 import { theHost, type Actor } from './history.ts'
 import { queueJob } from './job-store.ts'
-import { shareOrganization } from './locations.ts'
+import { pageOfFanOut, shareOrganization, type FanOutLocations } from './locations.ts'
 import { canPassOn, lockPlace } from './place.ts'
 import { rollForward } from './roll-forward.ts'
 import { startInstallation } from './start.ts'
@@ -15,23 +15,34 @@ import type { FanOut, Installation } from './installation.ts'
 import { findPassedOn, lockInstallationById } from './store.ts'
 
 /**
- * Passes an organization's installation on to locations (sorted ids): the first hundred now, the rest by the worker. What has
- * the application already keeps its own.
+ * Passes an organization's installation on to locations: the first hundred now, the rest by the worker. What has the
+ * application already keeps its own.
  */
-export async function passOn(ctx: InstallationsContext, db: Db, family: Family, locations: string[]): Promise<void> {
-  await passOnPage(ctx, db, family, locations.slice(0, servedAtOnce))
-  const left = locations.slice(servedAtOnce)
-  if (left.length > 0) await queueFanOut(ctx, db, family.parent, left, family.actor)
+export async function passOn(
+  ctx: InstallationsContext,
+  db: Db,
+  family: Family,
+  locations: FanOutLocations,
+): Promise<void> {
+  const { parent, actor } = family
+  const cursor = await passOnPage(ctx, db, family, locations, { after: '', limit: servedAtOnce })
+  if (cursor !== null) await queueFanOut(ctx, db, parent, { locations, actor, cursor })
 }
 
-/** One page of that, in a transaction that holds the organization's installation. Doing it again does nothing. */
+/**
+ * One page of that, in a transaction that holds the organization's installation. Returns where it got to, or null at the end.
+ * Doing it again does nothing.
+ */
 export async function passOnPage(
   ctx: InstallationsContext,
   db: Db,
   family: Family,
-  locations: string[],
-): Promise<void> {
-  for (const locationId of locations) await passOnTo(ctx, db, family, locationId)
+  locations: FanOutLocations,
+  page: { after: string; limit: number },
+): Promise<string | null> {
+  const { ids, cursor } = await pageOfFanOut(db, family.parent.organizationId, locations, page)
+  for (const locationId of ids) await passOnTo(ctx, db, family, locationId)
+  return cursor
 }
 
 async function passOnTo(
@@ -76,7 +87,7 @@ export async function passOnToLocation(ctx: InstallationsContext, db: Db, locati
       } catch (err) {
         const details = { err, installationId: parent.id, locationId: location.id }
         ctx.logger.error(details, 'not passed on to a new location yet')
-        await queueFanOut(ctx, trx, parent, [location.id], theHost)
+        await queueFanOut(ctx, trx, parent, { locations: [location.id], actor: theHost })
       }
     }
   })
@@ -86,9 +97,11 @@ async function passOnNew(ctx: InstallationsContext, db: Db, parentId: string, lo
   const found = await lockInstallationById(db, ctx.dialect, parentId)
   const application = found && (await shareApplication(db, found.applicationId, ctx.dialect.rowLocks))
   if (!application || !isPassedOnToFuture(found)) return
-  if (!isLive(found) || !canPassOn(application, found)) return queueFanOut(ctx, db, found, [locationId], theHost)
+  if (!isLive(found) || !canPassOn(application, found)) {
+    return queueFanOut(ctx, db, found, { locations: [locationId], actor: theHost })
+  }
   const parent = await rollForward(ctx, db, application, found)
-  await passOnPage(ctx, db, { application, parent, actor: theHost }, [locationId])
+  await passOnTo(ctx, db, { application, parent, actor: theHost }, locationId)
 }
 
 function isPassedOnToFuture({ uninstalledTime, fanOut }: Installation): boolean {
@@ -99,8 +112,7 @@ async function queueFanOut(
   ctx: InstallationsContext,
   db: Db,
   parent: Installation,
-  locations: string[],
-  actor: Actor,
+  { locations, actor, cursor = '' }: { locations: FanOutLocations; actor: Actor; cursor?: string },
 ): Promise<void> {
   const now = nowIso(ctx.clock)
   await queueJob(db, {
@@ -108,7 +120,7 @@ async function queueFanOut(
     applicationId: parent.applicationId,
     installationId: parent.id,
     detail: { actor, locations },
-    cursor: '',
+    cursor,
     dueTime: isLive(parent) ? now : null,
     now,
   })

@@ -1,8 +1,10 @@
 import type { Environment } from '../context.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
-import { listInstalledLocations, type Installation } from '../installations/index.ts'
+import { listApprovedLocations, type Installation } from '../installations/index.ts'
 import { Type, versionIdOf, type Static } from '../kernel/index.ts'
+
+const mostLocations = 1000
 
 /** RFC 6749 section 5.1, with HighLevel's members: what it says of the company and the location behind the token. */
 export const TokenAnswer = Type.Object(
@@ -24,7 +26,13 @@ export const TokenAnswer = Type.Object(
     appId: Type.String(),
     versionId: Type.Optional(Type.String()),
     approvedLocations: Type.Optional(
-      Type.Array(Type.String(), { description: 'At most 1000; see /oauth/installedLocations.' }),
+      Type.Array(Type.String(), {
+        maxItems: mostLocations,
+        description:
+          'The locations that have the application by this installation, at most 1000; see /oauth/installedLocations for all. ' +
+          'Of chosen ones, those that are still to get it in the next moments are listed as well, and those from which it was ' +
+          'uninstalled since are not.',
+      }),
     ),
     isBulkInstallation: Type.Optional(Type.Boolean()),
     approveAllLocations: Type.Optional(Type.Boolean()),
@@ -48,8 +56,6 @@ export interface Issued {
   userId: string | null
   traceId: string
 }
-
-const mostLocations = 1000
 
 export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> {
   const { application, installation, refresh } = issued
@@ -75,16 +81,10 @@ async function placeOf(db: Db, application: Application, installation: Installat
   if (fanOut === null) return company
   return {
     ...company,
-    approvedLocations: fanOut.locations === 'all' ? await installedIds(db, installation) : fanOut.locations,
+    approvedLocations: await listApprovedLocations(db, installation, mostLocations),
     approveAllLocations: fanOut.locations === 'all',
     installToFutureLocations: fanOut.future,
   }
-}
-
-async function installedIds(db: Db, { applicationId, organizationId, environment }: Installation): Promise<string[]> {
-  const at = { applicationId, organizationId, environment }
-  const { items } = await listInstalledLocations(db, { ...at, isInstalled: true, limit: mostLocations, offset: 0 })
-  return items.map(({ id }) => id)
 }
 
 /** The names of version 3 of HighLevel's API: the same in camel case. */

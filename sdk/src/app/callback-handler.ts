@@ -41,6 +41,10 @@ export function callbackHandler<Req extends IncomingMessage, Res extends ServerR
     const { state, verifier, environment } = taken.pending
     const parameters = checkAnswer(await server.metadata().catch(failed), server.client, query, state)
     const answer = await server.redeemCode(parameters, verifier).catch(failed)
+    // The visitor has the address of the consent page in hand, and may have changed it there.
+    if (answer['environment'] !== undefined && answer['environment'] !== environment) {
+      throw new InstallError('wrong_environment', 'The marketplace installed the app in another environment.')
+    }
     const session = await sessions.keepInstalled(answer, environment)
     if (session) return installationOf(session)
     throw new InstallError('wrong_answer', 'The marketplace did not say where the app was installed.')

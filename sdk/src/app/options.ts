@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import type { TokenStore } from '../tokens/index.ts'
+import type { Environment, TokenStore } from '../tokens/index.ts'
 
 export interface StoaAppOptions {
   /** Where the host is, with its mount path. It is the issuer of the tokens as well. */
@@ -15,6 +15,11 @@ export interface StoaAppOptions {
   redirectUri: string
   /** What to ask for; default: what the application is registered with. */
   scopes?: readonly string[]
+  /**
+   * Where customers may install, the usual place first; default `['production']`. Whoever opens the install page chooses among
+   * them (`?environment=`), and nobody pays in the sandbox: allow it when the app heeds `installation.environment`.
+   */
+  environments?: readonly [Environment, ...Environment[]]
   /** Where tokens are kept. */
   store: TokenStore
   /**
@@ -33,6 +38,7 @@ export interface StoaAppOptions {
 export interface AppContext extends StoaAppOptions {
   hostUrl: string
   allowInsecureRequests: boolean
+  environments: readonly [Environment, ...Environment[]]
   cookieSecret: string | readonly string[]
   fetch: typeof fetch
   now: () => Date
@@ -53,12 +59,18 @@ export function checkOptions(options: StoaAppOptions): AppContext {
       `${host.origin} is plain http: tokens would be readable on the way. Use https, or set allowInsecureRequests.`,
     )
   }
+  const environments = options.environments ?? ['production']
+  // Untyped callers too: an empty list would let nobody install, a misspelt one the wrong people.
+  if (environments.length === 0 || environments.some((name) => name !== 'production' && name !== 'sandbox')) {
+    throw new TypeError("environments must name 'production', 'sandbox' or both.")
+  }
   const cookieSecret = options.cookieSecret ?? options.clientSecret
   if (cookieSecret === undefined) throw new TypeError('cookieSecret is needed, because there is no client secret.')
   return {
     ...options,
     hostUrl: options.hostUrl.replace(/\/+$/, ''),
     allowInsecureRequests,
+    environments,
     cookieSecret,
     // Late, so that a fetch which is replaced after this (instrumentation, tests) is the one that is used.
     fetch: options.fetch ?? ((...input) => fetch(...input)),

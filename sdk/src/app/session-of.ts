@@ -18,7 +18,7 @@ export function keyOf(clientId: string, { userType, id, environment }: Target): 
 
 /**
  * Installed by a code: where the host says it is, whatever was suggested. Null when the answer does not say. The
- * environment is the one that was asked for, which nobody can change on the consent page.
+ * environment is the one that was asked for; an answer that names another was refused before.
  */
 export function targetOf(answer: TokenAnswer, environment: Environment): Target | null {
   const userType = answer['userType']

@@ -39,7 +39,7 @@ export type TokenAnswer = {
   environment: string
   appId: string
   versionId?: string
-  /** At most 1000; see /oauth/installedLocations. */
+  /** The locations that have the application by this installation, at most 1000; see /oauth/installedLocations for all. Of chosen ones, those that are still to get it in the next moments are listed as well, and those from which it was uninstalled since are not. */
   approvedLocations?: Array<string>
   isBulkInstallation?: boolean
   approveAllLocations?: boolean

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { acquire } from './acquire.ts'
+import { acquire, defaultLease } from './acquire.ts'
 import { sessionText } from './seal-session.ts'
 import {
   LockLostError,
@@ -47,6 +47,9 @@ interface Stored {
  * deleted. That makes taking over from a dead holder safe, where "remove the stale lock file, create mine" is not: two
  * who found the same stale file can remove each other's. And what a holder writes carries its generation, so that the
  * late write of one who was taken over is below what counts.
+ *
+ * A folder that holds no session goes with the lock of its last holder. The next one for the key begins above all
+ * generations before it, so that whoever still thinks of an old one, holder or taker, is below what counts there too.
  */
 export function fileTokenStore(path: string, options: FileTokenStoreOptions = {}): TokenStore {
   const { secret, ...times } = options
@@ -72,8 +75,12 @@ export function fileTokenStore(path: string, options: FileTokenStoreOptions = {}
 
   async function withLock<T>(...[key, work]: Parameters<TokenStore['withLock']>): Promise<T> {
     const folder = folderOf(key)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const mine = await acquire(key, times, (lease) => tryLock(folder, lease))
+    const mine = await acquire(key, times, async (lease) => {
+      await makeFolder(folder, key)
+      return tryLock(folder, lease)
+    })
+    // Well before anybody may take over.
+    const removableUntil = performance.now() + (times.leaseMilliseconds ?? defaultLease) / 2
     const write = async (session: Session | null) => {
       if ((await look(folder)).lock !== mine) throw new LockLostError(key)
       const sealed = texts.write(key, { key, session })
@@ -88,8 +95,37 @@ export function fileTokenStore(path: string, options: FileTokenStoreOptions = {}
     try {
       return (await work({ get: () => get(key), set: write, delete: () => write(null) })) as T
     } finally {
-      await writeNew(join(folder, `${mine}.done`), '').catch(() => {})
+      await letGo(folder, key, mine, removableUntil).catch(() => {})
     }
+  }
+
+  /** What is there from the first moment: a generation that nobody holds, and no session. It appears whole or not at all. */
+  async function makeFolder(folder: string, key: string): Promise<void> {
+    if (await stat(folder).catch(ignoreMissing)) return
+    // In microseconds: more than a hold of the lock takes, so that no generation comes twice. And still a safe integer.
+    const generation = Date.now() * 1_000
+    const made = join(path, `${randomUUID()}.new`)
+    await mkdir(made, { recursive: true, mode: 0o700 })
+    const nothing = JSON.stringify({ key, sealed: texts.write(key, { key, session: null }) })
+    for (const [ending, text] of Object.entries({ json: nothing, lock: '', done: '' })) {
+      await writeFile(join(made, `${generation}.${ending}`), text, { mode: 0o600 })
+    }
+    // Refused when somebody else's is there by now, which is as good.
+    await rename(made, folder).catch(() => rm(made, { recursive: true, force: true }))
+  }
+
+  /** Renamed away first, which is one step: nobody ever sees half a folder. */
+  async function letGo(folder: string, key: string, mine: number, removableUntil: number): Promise<void> {
+    const isEmpty = (await read(folder, key).catch(() => undefined))?.session === null
+    if (isEmpty && (await look(folder)).lock === mine && performance.now() < removableUntil) {
+      const gone = join(path, `${randomUUID()}.gone`)
+      const isMoved = await rename(folder, gone).then(
+        () => true,
+        () => false,
+      )
+      if (isMoved) return rm(gone, { recursive: true, force: true })
+    }
+    await writeNew(join(folder, `${mine}.done`), '')
   }
 
   return {
@@ -101,7 +137,8 @@ export function fileTokenStore(path: string, options: FileTokenStoreOptions = {}
       const found: StoredSession[] = []
       for (const name of (await readdir(path).catch(ignoreMissing)) ?? []) {
         if (!/^[0-9a-f]{32}$/.test(name)) continue
-        const stored = await read(join(path, name))
+        // What cannot be read is nobody's reason not to see the others; whoever gets that session itself is told.
+        const stored = await read(join(path, name)).catch(() => null)
         if (stored?.session && matches(stored.session, filter)) found.push({ key: stored.key, session: stored.session })
       }
       return found
@@ -164,7 +201,7 @@ function highest(names: string[], ending: string): number {
   return Math.max(0, ...names.filter((name) => name.endsWith(`.${ending}`)).map((name) => Number.parseInt(name, 10)))
 }
 
-/** False when the file is there already. */
+/** False when the file is there already, or its folder is gone. */
 async function writeNew(file: string, text: string): Promise<boolean> {
   try {
     const handle = await open(file, 'wx', 0o600)
@@ -175,15 +212,16 @@ async function writeNew(file: string, text: string): Promise<boolean> {
     }
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   }
 }
 
-/** False when the file was cleared away before it was whole. */
+/** False when the file, or its folder, was cleared away before it was whole. */
 async function writeWhole(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomUUID()}.tmp`
-  const handle = await open(temporary, 'wx', 0o600)
+  const handle = await open(temporary, 'wx', 0o600).catch(ignoreMissing)
+  if (!handle) return false
   try {
     await handle.writeFile(text)
     await handle.sync() // a refresh token that is lost with the power locks the app out
