@@ -182,7 +182,7 @@ eachDatabase((database) => {
   })
 
   test('what is installed in the sandbox stays there', async () => {
-    const { stoa, installed, install } = await openApp()
+    const { stoa, installed, install } = await openApp({}, { environments: ['production', 'sandbox'] })
     expect((await install(inNorth(), '?environment=sandbox')).status).toBe(200)
     expect(installed[0]).toMatchObject({ environment: 'sandbox', locationId: north })
     expect(await stoa.for(north, { environment: 'sandbox' }).hasFunds()).toMatchObject({ hasFunds: true })
