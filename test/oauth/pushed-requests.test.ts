@@ -43,6 +43,14 @@ eachDatabase((database) => {
       expectPage(await bring(app, body.request_uri))
     })
 
+    it('is not used up by who only looks whether its address is there', async () => {
+      const { body } = await push(app)
+      const nothing = { redirect_uri: undefined, response_type: undefined, request_uri: body.request_uri as string }
+      const head = await fetch(world.authorizeUrl(app, nothing), { method: 'HEAD', redirect: 'manual' })
+      expect(head.status).toBe(200)
+      expect(asksThePerson(await bring(app, body.request_uri))).toBe(true)
+    })
+
     it('works once when it is brought eight times at once', async () => {
       const { body } = await push(app)
       const pages = await Promise.all(Array.from({ length: 8 }, () => bring(app, body.request_uri)))

@@ -37,8 +37,10 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
       path: '/oauth/authorize',
       aliases: ['/oauth/chooselocation', '/v2/oauth/chooselocation'],
       summary: 'Ask a person to let an application in (RFC 6749 section 4.1.1)',
-      responses: away,
+      responses: { ...away, 200: Text },
       handler: async ({ db, request }) => {
+        // Whoever only looks whether the address is there, as link scanners do, must not use a pushed request up.
+        if (request.method === 'HEAD') return reply(200, '')
         try {
           const { request: asked } = await readAuthorizeRequest(ctx, db, request.search)
           return enter(ctx, request, { request: asked })
