@@ -185,13 +185,13 @@ export async function openWorld(database: TestDatabase) {
   }
 
   /** Makes the publisher listen for the events of an application, so that deliveries are made (and never sent). */
-  async function subscribe(applicationId: string, token = publisher.token): Promise<void> {
+  async function subscribe(applicationId: string, token = publisher.token): Promise<string> {
     const body = {
       url: 'https://app.example/hook',
       events: ['application-instance-enabled', 'application-instance-disabled'],
       applicationId,
     }
-    idOf(await request('POST', '/developers/webhooks/endpoints', { token, body }))
+    return idOf(await request('POST', '/developers/webhooks/endpoints', { token, body }))
   }
 
   /** The events of an application, the oldest first. */
