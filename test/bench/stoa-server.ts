@@ -16,7 +16,7 @@ const host = await createHost({
   secret: 'a secret that only the bench knows, 32+',
   mode: 'production',
   tokens: { codeSeconds: 600, ...(cold && { cacheMilliseconds: 0 }) },
-  rateLimit: { requests: 100_000_000 },
+  rateLimit: { requests: 100_000_000, anonymousRequests: 100_000_000 },
   webhooks: { allowPrivateNetworks: ['127.0.0.0/8'], allowHttp: true },
 })
 app.use(host.router)
