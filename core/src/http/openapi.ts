@@ -13,7 +13,7 @@ export function createOpenApi(
   config: Pick<Config, 'baseUrl' | 'name'>,
   version: string,
 ): Json {
-  const components: Record<string, Json> = { ErrorBody: errorSchema() }
+  const components: Record<string, Json> = { ErrorBody: errorSchema(), OAuthErrorBody: oauthErrorSchema() }
   const paths: Record<string, Json> = {}
   for (const operation of operations) {
     const path = operation.path.replaceAll(/:(\w+)/g, '{$1}')
@@ -120,9 +120,15 @@ function bodyOf(operation: Operation, components: Record<string, Json>): Json | 
     return { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } }
   }
   if (!operation.body) return null
+  const schema = hoist(plain(operation.body), components)
+  const isForm = operation.bodyKind === 'form'
   return {
     required: operation.bodyKind !== 'optional',
-    content: { 'application/json': { schema: hoist(plain(operation.body), components) } },
+    // A form may come as JSON, too: read-form.ts.
+    content: {
+      ...(isForm && { 'application/x-www-form-urlencoded': { schema } }),
+      'application/json': { schema },
+    },
   }
 }
 
@@ -151,7 +157,10 @@ function refusalsOf(operation: Operation): Json {
       String(status),
       {
         description: list.map((code) => `\`${code}\`: ${errorCatalogue[code][2]}`).join('\n\n'),
-        content: { 'application/problem+json': { schema: reference('schemas', 'ErrorBody') } },
+        content:
+          operation.surface === 'oauth'
+            ? { 'application/json': { schema: reference('schemas', 'OAuthErrorBody') } }
+            : { 'application/problem+json': { schema: reference('schemas', 'ErrorBody') } },
       },
     ]),
   )
@@ -181,6 +190,7 @@ function impliedErrors(operation: Operation): ErrorCode[] {
           'validation_failed',
         ] as const)
       : []),
+    ...(operation.surface === 'oauth' ? (['rate_limited'] as const) : []),
     'unavailable',
   ]
 }
@@ -207,6 +217,24 @@ function errorSchema(): Json {
         type: 'array',
         items: { type: 'object', required: ['field', 'message'], properties: { field: text, message: text } },
       },
+    },
+  }
+}
+
+function oauthErrorSchema(): Json {
+  const text = { type: 'string' }
+  return {
+    title: 'OAuthErrorBody',
+    type: 'object',
+    description: 'RFC 6749 section 5.2, with the members of the host’s other errors.',
+    required: ['error', 'error_description', 'code', 'statusCode', 'message', 'traceId'],
+    properties: {
+      error: text,
+      error_description: text,
+      code: { type: 'string', enum: Object.keys(errorCatalogue) },
+      statusCode: { type: 'integer' },
+      message: text,
+      traceId: text,
     },
   }
 }

@@ -17,6 +17,15 @@ export type ErrorBody = {
   }>
 }
 
+export type OAuthErrorBody = {
+  error: string
+  error_description: string
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  statusCode: number
+  message: string
+  traceId: string
+}
+
 export type TokenAnswer = {
   access_token: string
   /** `Bearer`, or `DPoP` for a token that is bound to a key. */
