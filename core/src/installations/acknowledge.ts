@@ -6,7 +6,8 @@ import type { InstallationsContext } from './context.ts'
 import { theHost, type Actor } from './history.ts'
 import { moveInstallation } from './move-installation.ts'
 import type { Installation } from './installation.ts'
-import { swapInstallation, type Change } from './store.ts'
+import type { Change } from './installation-row.ts'
+import { swapInstallation } from './store.ts'
 
 /** The application's endpoint answered 2xx: what was being enabled is. */
 export function finishEnabling(

@@ -3,7 +3,8 @@ import { nowIso, StoaError } from '../kernel/index.ts'
 import type { InstallationsContext } from './context.ts'
 import { insertStep, type Actor } from './history.ts'
 import type { Installation, Status } from './installation.ts'
-import { swapInstallation, type Change } from './store.ts'
+import type { Change } from './installation-row.ts'
+import { swapInstallation } from './store.ts'
 
 /** The state machine. To disable what is still being enabled is allowed: a merchant can put an app out at any time. */
 const ways: Record<Status, readonly Status[]> = {

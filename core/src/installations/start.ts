@@ -6,7 +6,7 @@ import { theHost, type Actor } from './history.ts'
 import { moveInstallation } from './move-installation.ts'
 import { settleDisabling } from './stop.ts'
 import type { FanOut, Installation } from './installation.ts'
-import type { Change } from './store.ts'
+import type { Change } from './installation-row.ts'
 
 /** What begins anew whenever something is installed that was not. */
 export interface Beginning {

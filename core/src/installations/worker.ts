@@ -6,12 +6,12 @@ import { theHost } from './history.ts'
 import { runDueJobs } from './jobs.ts'
 import { applicationOf } from './locate.ts'
 import { settleDisabling } from './stop.ts'
+import { mapInstallation } from './installation-row.ts'
 import type { Installation } from './installation.ts'
 import {
   dueInstallations,
   installationsTable,
   lockInstallationById,
-  mapInstallation,
   releaseInstallation,
   swapInstallation,
 } from './store.ts'
