@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Router } from 'express'
 import type { Context } from '../context.ts'
 import { createOpenApi } from './openapi.ts'
+import { escapeHtml } from './page.ts'
 import { securityHeaders } from './common-handlers.ts'
 import type { Operation } from './operation.ts'
 
@@ -71,8 +72,4 @@ function page(name: string): string {
   </body>
 </html>
 `
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
