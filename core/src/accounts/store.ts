@@ -1,4 +1,4 @@
-import { iso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
+import { iso, maybeText, text, type Db, type Dialect, type Row, whereContains } from '../database/index.ts'
 import type { Paged, Page, Role } from '../http/index.ts'
 
 export interface User {
@@ -138,10 +138,7 @@ export async function searchLocations(
   limit: number,
 ): Promise<Paged<Location>> {
   const query = db('stoa_locations').where({ organization_id: organizationId })
-  if (search !== '') {
-    const pattern = `%${search.replaceAll(/[!%_]/g, '!$&')}%`
-    query.whereRaw(`lower(name) like lower(?) escape '!'`, [pattern])
-  }
+  if (search !== '') whereContains(query, 'name', search)
   const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
   const rows = (await query.orderBy(['name', 'id']).limit(limit)) as Row[]
   return { items: rows.map(mapLocation), total: Number(count) }

@@ -1,5 +1,15 @@
 import type { Environment } from '../context.ts'
-import { integer, iso, maybeIso, maybeText, text, type Db, type Dialect, type Row } from '../database/index.ts'
+import {
+  integer,
+  iso,
+  maybeIso,
+  maybeText,
+  text,
+  type Db,
+  type Dialect,
+  type Row,
+  whereContains,
+} from '../database/index.ts'
 import { invalidField, StoaError } from '../kernel/index.ts'
 import type { FanOut } from './installation.ts'
 
@@ -130,10 +140,7 @@ export async function listInstalledLocations(
   if (wanted.version !== undefined) void matching.where('i.version', wanted.version)
   if (wanted.isInstalled === true) void matching.whereNotNull('i.id')
   if (wanted.isInstalled === false) void matching.whereNull('i.id')
-  if (wanted.query) {
-    const pattern = `%${wanted.query.replace(/[!%_]/g, '!$&')}%`
-    void matching.whereRaw(`lower(l.name) like lower(?) escape '!'`, [pattern])
-  }
+  if (wanted.query) whereContains(matching, 'l.name', wanted.query)
   const [{ count } = { count: 0 }] = (await matching.clone().count({ count: '*' })) as Row[]
   const rows = (await matching
     .orderBy('l.id')
