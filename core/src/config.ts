@@ -162,6 +162,57 @@ export const ConfigSchema = Type.Object(
           default: 500,
           description: 'How often due work is looked for when nothing woke the dispatcher.',
         }),
+        proxy: Nullable(Type.String({ format: 'uri', pattern: '^https?://' }), {
+          default: null,
+          description:
+            'A forward proxy (HTTP CONNECT) that every outgoing request goes through. It may be on a private address; the receivers are judged as without it.',
+        }),
+        payloadLimitBytes: Type.Integer({
+          minimum: 1024,
+          maximum: 1_048_576,
+          default: 262_144,
+          description: 'Largest body of an event, as JSON in UTF-8.',
+        }),
+        secretOverlapSeconds: Type.Integer({
+          minimum: 0,
+          maximum: 604_800,
+          default: 86_400,
+          description:
+            'How long the former secret of an endpoint signs too after a rotation that does not say otherwise.',
+        }),
+        breaker: Type.Object(
+          {
+            failures: Type.Integer({
+              minimum: 1,
+              default: 20,
+              description: 'Failures in a row after which an endpoint is left alone for a while.',
+            }),
+            seconds: Seconds(30, 'How long the first time; twice as long each time it fails again.'),
+            mostSeconds: Seconds(600, 'The longest.'),
+          },
+          { default: {} },
+        ),
+        disableAfter: Type.Object(
+          {
+            days: Type.Integer({
+              minimum: 1,
+              default: 5,
+              description: 'Days without one success after which an endpoint is disabled; what it was to get is held.',
+            }),
+            messages: Type.Integer({
+              minimum: 1,
+              default: 3,
+              description:
+                'Events that must have failed in that time: one that no receiver could take disables nothing.',
+            }),
+          },
+          { default: {} },
+        ),
+        retentionDays: Type.Integer({
+          minimum: 1,
+          default: 90,
+          description: 'How long events, deliveries and attempts are kept; what is held for a disabled endpoint too.',
+        }),
       },
       { default: {} },
     ),
@@ -185,6 +236,28 @@ export const ConfigSchema = Type.Object(
         }),
       },
       { default: {} },
+    ),
+    eventTypes: Type.Array(
+      Type.Object(
+        {
+          type: Type.String({
+            pattern: '^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)+$',
+            maxLength: 100,
+            description: 'Such as `order.created`.',
+          }),
+          version: Type.Integer({ minimum: 1, default: 1 }),
+          sentence: Type.String({ minLength: 1, description: 'What it tells.' }),
+          schema: Type.Record(Type.String(), Type.Unknown(), { description: 'JSON Schema of `data`.' }),
+          example: Type.Record(Type.String(), Type.Unknown(), { description: 'A `data` that fits the schema.' }),
+          permission: Nullable(Type.String(), {
+            default: null,
+            description:
+              'The permission with which an application may receive it where it is installed; null for no application.',
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      { default: [], description: 'Events of the embedder’s own, published with host.publish.' },
     ),
     permissions: Type.Array(
       Type.Object(

@@ -20,7 +20,8 @@ import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
-import { createDispatcher, eventsOperations } from './events/index.ts'
+import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
+import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
   createOpenApi,
   createRateLimit,
@@ -35,6 +36,7 @@ import {
   countInstallations,
   createInstallationWorker,
   installationHooks,
+  installationsAt,
   installationsOperations,
   instancesOf,
   passOnToLocation,
@@ -154,6 +156,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     catalogue,
     identity,
     outbound,
+    eventTypes: createEventTypes(ownEventTypes),
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 200 }),
     // Ports that lower slices declare and higher ones fill.
@@ -161,6 +164,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     instancesOf: (trx, caller, ids) => instancesOf(ctx, trx, caller, ids),
     countInstallations,
     countGrants,
+    installationsAt: (trx, at) => installationsAt(trx, at),
     onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
     onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
     pricesOf,
@@ -176,6 +180,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
     ...eventsOperations(ctx),
+    ...deliveriesOperations(ctx),
     ...applicationsOperations(ctx),
     ...installationsOperations(ctx),
     ...wallet.operations,

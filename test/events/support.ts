@@ -2,14 +2,8 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { migrate, openDatabase } from '../../core/src/database/index.ts'
-import {
-  createDispatcher,
-  createEndpoint,
-  publish,
-  type Dispatcher,
-  type EventsContext,
-  type NewEvent,
-} from '../../core/src/events/index.ts'
+import { createDispatcher, type Dispatcher } from '../../core/src/deliveries/index.ts'
+import { createEndpoint, publish, type EventsContext, type NewEvent } from '../../core/src/events/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import { chargeEvent, createCaller, createContext, publisher, type Complaint, type Webhooks } from './context.ts'

@@ -138,10 +138,11 @@ eachDatabase((database) => {
     const endpoint = (await opened.ctx.db('stoa_webhook_endpoints').where({ id }).first()) as object
     for (let n = 0; n < 60; n++) {
       const id = `whe_${n}`
-      const secret = await opened.ctx.secretBox.seal(someSecret, `webhook-endpoint:${id}`)
+      const sealed = await opened.ctx.secretBox.seal(someSecret, `webhook-endpoint:${id}`)
+      const secrets = JSON.stringify([{ id: `whs_${n}`, version: 'v1', sealed, expiresTime: null }])
       await opened.ctx
         .db('stoa_webhook_endpoints')
-        .insert({ ...endpoint, id, application_id: 'app_one', url: `${receiver.url}/hang`, secret })
+        .insert({ ...endpoint, id, application_id: 'app_one', url: `${receiver.url}/hang`, secrets })
     }
     await opened.publish()
     await until(() => receiver.received.filter(({ url }) => url.endsWith('hang')).length === 20)

@@ -1,5 +1,6 @@
 import { openDatabase } from '../../core/src/database/index.ts'
-import { createDispatcher, publishMany } from '../../core/src/events/index.ts'
+import { createDispatcher } from '../../core/src/deliveries/index.ts'
+import { publishMany } from '../../core/src/events/index.ts'
 import { systemClock } from '../../core/src/kernel/index.ts'
 import { chargeEvent, createContext } from '../events/context.ts'
 

@@ -29,7 +29,7 @@ import {
 import { parseConfig } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Environment, type LifecycleEvents } from '../../core/src/context.ts'
 import { inTransaction, migrate, openDatabase } from '../../core/src/database/index.ts'
-import { eventsOperations, type StoredEvent } from '../../core/src/events/index.ts'
+import { createEventTypes, eventsOperations, ownEventTypes, type StoredEvent } from '../../core/src/events/index.ts'
 import { createRateLimit, mountOperations, permission, type Caller, type Role } from '../../core/src/http/index.ts'
 import {
   countGrants,
@@ -38,6 +38,7 @@ import {
   queueRollOut,
   createInstallationWorker,
   installationHooks,
+  installationsAt,
   installationsOperations,
   instancesOf,
 } from '../../core/src/installations/index.ts'
@@ -81,6 +82,8 @@ export async function openWorld(database: TestDatabase) {
     catalogue: createCatalogue(),
     identity: null,
     outbound: createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'test' }),
+    eventTypes: createEventTypes(ownEventTypes),
+    installationsAt,
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 100 }),
     ownsApplication,
@@ -210,6 +213,8 @@ export async function openWorld(database: TestDatabase) {
         organizationId: row.organization_id!,
         locationId: row.location_id!,
         environment: row.environment as Environment,
+        test: false,
+        traceParent: null,
         payload: JSON.parse(row.payload!) as object,
         createdTime: row.created_time!,
       }))

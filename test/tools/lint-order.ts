@@ -25,6 +25,7 @@ export const ORDER = [
   'accounts',
   'access',
   'events',
+  'deliveries',
   'applications',
   'connections',
   'installations',

@@ -1,5 +1,6 @@
 import { stoaEvents } from '@stoa/sdk/contract'
-import { createSchemaCompiler, Id, Nullable, Time, Type, type TSchema, type Validator } from '../kernel/index.ts'
+import { Id, Nullable, Time, Type, type TSchema } from '../kernel/index.ts'
+import type { EventTypeDefinition } from './event-types.ts'
 
 /** Our own events: the payload form that Standard Webhooks recommends. Members beyond the schema are allowed. */
 const own = (type: string, data: TSchema) => Type.Object({ type: Type.Literal(type), timestamp: Time(), data })
@@ -149,20 +150,13 @@ export const eventCatalogue = {
 } satisfies Record<string, { sentence: string; payload: TSchema }>
 
 export type EventType = keyof typeof eventCatalogue
-export const eventTypes = Object.keys(eventCatalogue) as EventType[]
 
-// Compiled at their first use, since most hosts never check. Constants made of constants: no state that hosts could share.
-const validators = new Map<EventType, Validator>()
-
-/** Throws when a payload is not what the catalogue says: a mistake of the slice that publishes it. */
-export function assertPayload(type: EventType, payload: object): void {
-  let validator = validators.get(type)
-  if (!validator) {
-    validator = createSchemaCompiler().response(eventCatalogue[type].payload)
-    validators.set(type, validator)
-  }
-  const refusal = validator(JSON.parse(JSON.stringify(payload)))
-  if (!refusal) return
-  const list = refusal.fields.map(({ field, message }) => `${field} ${message}`).join('; ')
-  throw new Error(`The payload of ${type} is not what the catalogue says: ${list}`)
-}
+/** The host's own types, for its catalogue. */
+export const ownEventTypes: EventTypeDefinition[] = Object.entries(eventCatalogue).map(([type, definition]) => ({
+  version: 1,
+  example: {},
+  audience: ['publisher'],
+  permission: null,
+  ...definition,
+  type,
+}))

@@ -1,125 +1,98 @@
 import type { Environment } from '../context.ts'
-import { integer, iso, json, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
+import { boolean, integer, iso, json, maybeIso, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
+import type {
+  Endpoint,
+  EndpointHeader,
+  EndpointHealth,
+  EndpointScope,
+  EndpointSecret,
+  EndpointStatus,
+  Method,
+  Receiver,
+  SigningVersion,
+  StatusCause,
+  Target,
+  Transport,
+} from './endpoint.ts'
 import type { EndpointFormat } from './highlevel.ts'
 
 const table = 'stoa_webhook_endpoints'
 
-export type EndpointStatus = 'ACTIVE' | 'DISABLED'
-
-export interface Endpoint {
-  id: string
-  organizationId: string
-  /** Receives the events of this application alone; null for those of all applications of the organization. */
-  applicationId: string | null
-  environment: Environment
-  url: string
-  /** Event types; `*` stands for all. */
-  events: string[]
-  description: string | null
-  /** Of the events from now on: what is waiting already is sent as it was when it happened. */
-  format: EndpointFormat
-  status: EndpointStatus
-  /** Why it is disabled. */
-  statusReason: string | null
-  createdTime: string
-  updatedTime: string
-}
-
-/** Whose endpoints are meant. An application's own API key sees that application's alone. */
-export interface EndpointScope {
-  organizationId: string
-  environment: Environment
-  applicationId: string | null
-}
-
-/** What fan-out needs to know of an endpoint. */
-export type Receiver = Pick<Endpoint, 'id' | 'organizationId' | 'applicationId' | 'environment' | 'events' | 'format'>
-
-/** What sending needs to know of one. */
-export interface Target {
-  id: string
-  url: string
-  sealedSecret: string
-  updatedTime: string
-}
-
-export async function findReceivers(db: Db, publisherIds: string[]): Promise<Receiver[]> {
+export async function findReceivers(db: Db, organizationIds: string[]): Promise<Receiver[]> {
   const rows = (await db(table)
-    .select('id', 'organization_id', 'application_id', 'environment', 'events', 'format')
-    .whereIn('organization_id', publisherIds)
+    .select('id', 'organization_id', 'application_id', 'installation_id', 'environment', 'events', 'format', 'fifo')
+    .whereIn('organization_id', organizationIds)
     .whereNull('deleted_time')) as Row[]
   return rows.map((row) => ({
     id: text(row.id),
     organizationId: text(row.organization_id),
     applicationId: maybeText(row.application_id),
+    installationId: maybeText(row.installation_id),
     environment: text(row.environment) as Environment,
     events: json<string[]>(row.events),
     format: text(row.format) as EndpointFormat,
+    fifo: boolean(row.fifo),
   }))
 }
 
+/** Deleted ones too: a delivery that was taken before the deletion still finds its own. */
 export async function findTargets(db: Db, ids: string[]): Promise<Map<string, Target>> {
-  const rows = (await db(table).select('id', 'url', 'secret', 'updated_time').whereIn('id', ids)) as Row[]
-  return new Map(
-    rows.map((row) => [
-      text(row.id),
-      { id: text(row.id), url: text(row.url), sealedSecret: text(row.secret), updatedTime: iso(row.updated_time) },
-    ]),
-  )
+  const rows = (await db(table).whereIn('id', ids)) as Row[]
+  return new Map(rows.map((row) => [text(row.id), mapEndpoint(row)]))
 }
 
-export async function insertEndpoint(db: Db, endpoint: Endpoint, sealedSecret: string): Promise<void> {
+export async function insertEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
   await db(table).insert({
     id: endpoint.id,
     organization_id: endpoint.organizationId,
     application_id: endpoint.applicationId,
+    installation_id: endpoint.installationId,
     environment: endpoint.environment,
-    url: endpoint.url,
-    events: toJson(endpoint.events),
-    description: endpoint.description,
-    format: endpoint.format,
-    status: endpoint.status,
-    status_reason: endpoint.statusReason,
-    secret: sealedSecret,
+    transport: endpoint.transport,
+    ...healthColumns(endpoint.health),
     created_time: endpoint.createdTime,
-    updated_time: endpoint.updatedTime,
+    ...configColumns(endpoint),
   })
 }
 
+/** Everything its owner decides; not its health, which the dispatcher may be writing at this moment. */
 export async function updateEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
-  await db(table)
-    .where({ id: endpoint.id })
-    .update({
-      url: endpoint.url,
-      events: toJson(endpoint.events),
-      description: endpoint.description,
-      format: endpoint.format,
-      status: endpoint.status,
-      status_reason: endpoint.statusReason,
-      updated_time: endpoint.updatedTime,
-    })
+  await db(table).where({ id: endpoint.id }).update(configColumns(endpoint))
 }
 
-/** For a receiver that answered that it is gone; not when its owner has given it another address in the meantime. */
+export async function updateHealth(db: Db, id: string, health: EndpointHealth): Promise<void> {
+  await db(table).where({ id }).update(healthColumns(health))
+}
+
+/** Turns it off, unless its owner has turned it off or given it another address meanwhile. Says whether it did. */
 export async function disableEndpoint(
   db: Db,
-  gone: { id: string; url: string; reason: string; now: string },
-): Promise<void> {
-  await db(table)
-    .where({ id: gone.id, url: gone.url, status: 'ACTIVE' })
-    .update({ status: 'DISABLED', status_reason: gone.reason, updated_time: gone.now })
+  off: { id: string; url: string; cause: StatusCause; reason: string; now: string },
+): Promise<boolean> {
+  const changed = await db(table)
+    .where({ id: off.id, url: off.url, status: 'ACTIVE' })
+    .update({ status: 'DISABLED', status_cause: off.cause, status_reason: off.reason, updated_time: off.now })
+  return changed > 0
 }
 
-/** Keeps the row, which the history refers to, without its secret; what was still to be sent is cancelled. */
+/** Keeps the row, which the history refers to, without its secrets; what was still to be sent is cancelled. */
 export async function removeEndpoint(db: Db, id: string, now: string): Promise<void> {
-  await db(table)
-    .where({ id })
-    .update({ status: 'DISABLED', status_reason: null, secret: '', deleted_time: now, updated_time: now })
+  // In the order in which results are recorded: deliveries before their endpoint, or the two wait for each other.
   await db('stoa_deliveries')
     .where({ endpoint_id: id })
     .whereRaw(`state = 'pending'`)
     .update({ state: 'cancelled', next_time: null, lease_token: null, lease_until: null, completed_time: now })
+  await db(table).where({ id }).update({
+    status: 'DISABLED',
+    status_cause: null,
+    status_reason: null,
+    secrets: '[]',
+    headers: '[]',
+    credential_id: null,
+    deleted_time: now,
+    updated_time: now,
+  })
 }
 
 export async function findEndpoint(db: Db, scope: EndpointScope, id: string): Promise<Endpoint | null> {
@@ -136,15 +109,50 @@ export async function listEndpoints(db: Db, scope: EndpointScope, page: Page): P
 /** How many endpoints the organization has in one environment, and how many of them are active. */
 export async function countEndpoints(
   db: Db,
-  scope: Omit<EndpointScope, 'applicationId'>,
+  scope: Pick<EndpointScope, 'organizationId' | 'environment'>,
 ): Promise<{ all: number; active: number }> {
-  const rows = (await inScope(db, { ...scope, applicationId: null }).select('status')) as Row[]
+  const rows = (await inScope(db, { ...scope, applicationId: null, installationId: null }).select('status')) as Row[]
   return { all: rows.length, active: rows.filter((row) => row.status === 'ACTIVE').length }
 }
 
-function inScope(db: Db, { organizationId, environment, applicationId }: EndpointScope) {
+function inScope(db: Db, { organizationId, environment, applicationId, installationId }: EndpointScope) {
   const query = db(table).where({ organization_id: organizationId, environment }).whereNull('deleted_time')
-  return applicationId === null ? query : query.where({ application_id: applicationId })
+  if (applicationId !== null) query.where({ application_id: applicationId })
+  if (installationId !== null) query.where({ installation_id: installationId })
+  return query
+}
+
+function configColumns(endpoint: Endpoint): Row {
+  return {
+    url: endpoint.url,
+    method: endpoint.method,
+    events: toJson(endpoint.events),
+    description: endpoint.description,
+    format: endpoint.format,
+    signing: toJson(endpoint.signing),
+    secrets: toJson(endpoint.secrets),
+    headers: toJson(endpoint.headers),
+    body_template: endpoint.bodyTemplate,
+    credential_id: endpoint.credentialId,
+    fifo: endpoint.fifo,
+    rate_limit: endpoint.rateLimit,
+    concurrency: endpoint.concurrency,
+    timeout_ms: endpoint.timeoutMilliseconds,
+    status: endpoint.status,
+    status_cause: endpoint.statusCause,
+    status_reason: endpoint.statusReason,
+    updated_time: endpoint.updatedTime,
+  }
+}
+
+function healthColumns(health: EndpointHealth): Row {
+  return {
+    breaker: health.breaker,
+    breaker_until: health.breakerUntil,
+    breaker_trips: health.breakerTrips,
+    failures: health.failures,
+    failing_since: health.failingSince,
+  }
 }
 
 function mapEndpoint(row: Row): Endpoint {
@@ -152,14 +160,40 @@ function mapEndpoint(row: Row): Endpoint {
     id: text(row.id),
     organizationId: text(row.organization_id),
     applicationId: maybeText(row.application_id),
+    installationId: maybeText(row.installation_id),
     environment: text(row.environment) as Environment,
+    transport: text(row.transport) as Transport,
     url: text(row.url),
+    method: text(row.method) as Method,
     events: json<string[]>(row.events),
     description: maybeText(row.description),
     format: text(row.format) as EndpointFormat,
+    signing: json<SigningVersion[]>(row.signing),
+    secrets: json<EndpointSecret[]>(row.secrets),
+    headers: json<EndpointHeader[]>(row.headers),
+    bodyTemplate: maybeText(row.body_template),
+    credentialId: maybeText(row.credential_id),
+    fifo: boolean(row.fifo),
+    rateLimit: maybeInteger(row.rate_limit),
+    concurrency: maybeInteger(row.concurrency),
+    timeoutMilliseconds: maybeInteger(row.timeout_ms),
     status: text(row.status) as EndpointStatus,
+    statusCause: maybeText(row.status_cause) as StatusCause | null,
     statusReason: maybeText(row.status_reason),
+    health: mapHealth(row),
     createdTime: iso(row.created_time),
     updatedTime: iso(row.updated_time),
   }
 }
+
+function mapHealth(row: Row): EndpointHealth {
+  return {
+    breaker: text(row.breaker) as EndpointHealth['breaker'],
+    breakerUntil: maybeIso(row.breaker_until),
+    breakerTrips: integer(row.breaker_trips),
+    failures: integer(row.failures),
+    failingSince: maybeIso(row.failing_since),
+  }
+}
+
+const maybeInteger = (value: unknown) => (value === null || value === undefined ? null : integer(value))

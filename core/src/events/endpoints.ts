@@ -7,9 +7,9 @@ import {
   insertEndpoint,
   removeEndpoint,
   updateEndpoint as saveEndpoint,
-  type Endpoint,
-  type EndpointScope,
 } from './endpoint-store.ts'
+import { healthy, type Endpoint, type EndpointScope, type EndpointSecret } from './endpoint.ts'
+import { wantsType } from './event-filter.ts'
 import type { EventsContext } from './events-context.ts'
 import { assertFormat } from './highlevel.ts'
 import type { CreateEndpoint, UpdateEndpoint } from './schemas.ts'
@@ -21,8 +21,13 @@ const mostEndpoints = 100
 
 /** The endpoints a caller may see. */
 export function scopeOf(caller: Caller): EndpointScope {
-  const { organizationId, environment, onlyApplicationId } = caller
-  return { organizationId, environment, applicationId: onlyApplicationId }
+  const { organizationId, environment, onlyApplicationId, application } = caller
+  return {
+    organizationId,
+    environment,
+    applicationId: onlyApplicationId ?? application?.applicationId ?? null,
+    installationId: application?.installationId ?? null,
+  }
 }
 
 /** The name of the row, for the secret box: a sealed secret opens in its own row alone. */
@@ -41,6 +46,7 @@ export async function createEndpoint(
   const applicationId = await chosenApplication(ctx, db, caller, body.applicationId ?? null)
   const status = body.status ?? 'ACTIVE'
   const format = body.format ?? 'standard'
+  assertEvents(ctx, body.events)
   assertFormat(format, body.events)
   await assertRoom(db, scope, { more: 1, moreActive: status === 'ACTIVE' ? 1 : 0 })
   const now = nowIso(ctx.clock)
@@ -48,19 +54,44 @@ export async function createEndpoint(
     id: newId('whe'),
     organizationId: caller.organizationId,
     applicationId,
+    installationId: scope.installationId,
     environment: caller.environment,
+    transport: 'http',
     url: body.url,
+    method: 'POST',
     events: body.events,
     description: body.description ?? null,
     format,
+    signing: ['v1'],
+    secrets: [],
+    headers: [],
+    bodyTemplate: null,
+    credentialId: null,
+    fifo: false,
+    rateLimit: null,
+    concurrency: null,
+    timeoutMilliseconds: null,
     status,
+    statusCause: status === 'DISABLED' ? 'owner' : null,
     statusReason: null,
+    health: healthy,
     createdTime: now,
     updatedTime: now,
   }
   const secret = newWebhookSecret()
-  await insertEndpoint(db, endpoint, await ctx.secretBox.seal(secret, secretContext(endpoint.id)))
+  endpoint.secrets.push(await sealSecret(ctx, endpoint.id, secret, now))
+  await insertEndpoint(db, endpoint)
   return { ...endpoint, secret }
+}
+
+async function sealSecret(
+  ctx: EventsContext,
+  endpointId: string,
+  secret: string,
+  now: string,
+): Promise<EndpointSecret> {
+  const sealed = await ctx.secretBox.seal(secret, secretContext(endpointId))
+  return { id: newId('whs'), version: 'v1', sealed, publicKey: null, createdTime: now, expiresTime: null }
 }
 
 /** Throws 404 for an endpoint that is not the caller's, in words that do not tell it from one that does not exist. */
@@ -79,6 +110,7 @@ export async function updateEndpoint(
 ): Promise<Endpoint> {
   const endpoint = await ownedEndpoint(db, caller, id)
   if (body.url !== undefined) assertUrl(ctx, body.url)
+  if (body.events !== undefined) assertEvents(ctx, body.events)
   const status = body.status ?? endpoint.status
   const enabled = status === 'ACTIVE' && endpoint.status === 'DISABLED'
   if (enabled) await assertRoom(db, scopeOf(caller), { more: 0, moreActive: 1 })
@@ -89,6 +121,7 @@ export async function updateEndpoint(
     description: body.description === undefined ? endpoint.description : body.description,
     format: body.format ?? endpoint.format,
     status,
+    statusCause: status === 'ACTIVE' ? null : (endpoint.statusCause ?? 'owner'),
     statusReason: status === 'ACTIVE' ? null : endpoint.statusReason,
     updatedTime: nowIso(ctx.clock),
   }
@@ -109,13 +142,25 @@ function assertUrl(ctx: EventsContext, url: string): void {
   if (complaint) throw invalidField('url', complaint, 'invalid_url')
 }
 
+/** Refuses a filter with something in it that no event has: a slip of the pen that would be noticed far too late. */
+function assertEvents(ctx: EventsContext, filter: string[]): void {
+  const types = ctx.eventTypes.all().map(({ type }) => type)
+  filter.forEach((each, index) => {
+    if (types.some((type) => wantsType([each], type))) return
+    throw invalidField(
+      `events.${index}`,
+      `must be one of the types that GET /events/types lists, or a pattern such as charge.*`,
+    )
+  })
+}
+
 async function chosenApplication(
   ctx: EventsContext,
   db: Db,
   caller: Caller,
   applicationId: string | null,
 ): Promise<string | null> {
-  const only = caller.onlyApplicationId
+  const only = scopeOf(caller).applicationId
   if (applicationId === null) return only
   const owned = await ctx.ownsApplication(db, caller.organizationId, applicationId)
   if (!owned || (only !== null && only !== applicationId)) {

@@ -2,21 +2,25 @@ import type { Environment } from '../context.ts'
 import type { EventType } from './catalogue.ts'
 
 /** Something that happened, as the slice in which it happened tells it. */
-export interface NewEvent {
-  type: EventType
-  /** The organization whose endpoints receive it: the one that publishes the application. */
-  publisherId: string
-  applicationId: string
+export interface NewEvent<Name extends string = EventType> {
+  type: Name
+  /** The organization that publishes the application it concerns; null when it concerns none, as the embedder's own events. */
+  publisherId: string | null
+  applicationId: string | null
   /** The organization it happened in. */
   organizationId: string
   locationId: string | null
   environment: Environment
   /** The body to send, complete and without secrets: it is stored, and shown in the history. */
   payload: object
+  /** An example that somebody asked for: it is sent like any other, and changes nothing here. */
+  test?: boolean
+  /** The same key in the same organization and environment is the same event, published once. */
+  idempotencyKey?: string
 }
 
 /** What decides who receives an event: where it happened, without what it tells. */
-export type Occurrence = Omit<NewEvent, 'payload'>
+export type Occurrence<Name extends string = EventType> = Omit<NewEvent<Name>, 'payload' | 'test' | 'idempotencyKey'>
 
 /**
  * An event as HighLevel's marketplace tells it, but for `timestamp` and `webhookId`, which sending adds. The members after
@@ -40,9 +44,17 @@ interface HighLevelInstall {
   isWhitelabelCompany: boolean
 }
 
-/** An event in the outbox. */
-export interface StoredEvent extends NewEvent {
+/** An event in the outbox; of any type, the embedder's and those of former versions too. */
+export interface StoredEvent extends Occurrence<string> {
   /** Sent as `webhook-id`, the same on every try. */
   id: string
+  payload: object
+  test: boolean
+  /** W3C `traceparent` of what published it. */
+  traceParent: string | null
   createdTime: string
 }
+
+/** Why a delivery is to be sent: it happened, or somebody asked for it again. */
+export const deliveryCauses = ['event', 'test', 'resend', 'replay'] as const
+export type DeliveryCause = (typeof deliveryCauses)[number]

@@ -1,10 +1,14 @@
 import { sign, type KeyObject } from 'node:crypto'
 import { invalidField } from '../kernel/index.ts'
 import type { EventType } from './catalogue.ts'
+import { wantsType } from './event-filter.ts'
 import type { HighLevelBody } from './event.ts'
 
-export const endpointFormats = ['standard', 'highlevel'] as const
-/** `standard`: our own bodies. `highlevel`: the bodies of HighLevel's marketplace, with its signature beside ours. */
+export const endpointFormats = ['standard', 'rebilly', 'highlevel'] as const
+/**
+ * `standard`: our own bodies. `rebilly`: Rebilly's, with `organizationId` and `eventType` outside. `highlevel`: the bodies of
+ * HighLevel's marketplace, with its signature beside ours.
+ */
 export type EndpointFormat = (typeof endpointFormats)[number]
 
 export const highLevelSignatureHeader = 'X-GHL-Signature' as const
@@ -18,7 +22,7 @@ export const highLevelTypes: Partial<Record<EventType, HighLevelBody['type']>> =
 
 /** Refuses an endpoint that would never be sent anything, which nobody means. */
 export function assertFormat(format: EndpointFormat, events: string[]): void {
-  if (format === 'standard' || events.some((type) => type === '*' || type in highLevelTypes)) return
+  if (format !== 'highlevel' || Object.keys(highLevelTypes).some((type) => wantsType(events, type))) return
   const known = Object.keys(highLevelTypes).join(', ')
   throw invalidField('events', `must have one that HighLevel’s format has a body for: *, ${known}`)
 }

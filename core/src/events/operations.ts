@@ -1,23 +1,21 @@
 import { defineOperation, pagedReply, PageQuery, permission, type Operation } from '../http/index.ts'
 import { Id, Type } from '../kernel/index.ts'
+import { endpointShape } from './endpoint-shape.ts'
 import { listEndpoints } from './endpoint-store.ts'
 import { createEndpoint, deleteEndpoint, ownedEndpoint, scopeOf, updateEndpoint } from './endpoints.ts'
 import type { EventsContext } from './events-context.ts'
 import { publicKeyShape } from './highlevel.ts'
-import { listHistory } from './history-store.ts'
 import {
   CreatedEndpointShape,
   CreateEndpointBody,
   EndpointShape,
-  HistoryItemShape,
-  HistoryQuery,
   PublicKeyShape,
   UpdateEndpointBody,
 } from './schemas.ts'
 
 const readers = ['owner', 'admin', 'author', 'operator'] as const
 const writers = ['owner', 'admin', 'author'] as const
-const readEndpoints = permission('webhooks:index', 'see webhook endpoints and what was sent to them', {
+export const readEndpoints = permission('webhooks:index', 'see webhook endpoints and what was sent to them', {
   roles: [...readers],
   risk: 'medium',
   ownKeys: true,
@@ -27,7 +25,7 @@ const createEndpoints = permission('webhooks:create', 'add addresses that events
   risk: 'high',
   ownKeys: true,
 })
-const updateEndpoints = permission('webhooks:update', 'change and disable webhook endpoints', {
+export const updateEndpoints = permission('webhooks:update', 'change and disable webhook endpoints', {
   roles: [...writers],
   risk: 'high',
   ownKeys: true,
@@ -55,7 +53,10 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       body: CreateEndpointBody,
       responses: { 201: CreatedEndpointShape },
       errors: ['invalid_url', 'limit_reached'],
-      handler: ({ db, caller, body }) => createEndpoint(ctx, db, caller, body),
+      handler: async ({ db, caller, body }) => {
+        const { secret, ...endpoint } = await createEndpoint(ctx, db, caller, body)
+        return { ...endpointShape(endpoint), secret }
+      },
     }),
     defineOperation({
       ...common,
@@ -66,7 +67,10 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       permission: readEndpoints,
       query: Type.Object(PageQuery),
       responses: { 200: Type.Array(EndpointShape) },
-      handler: async ({ db, caller, query }) => pagedReply(await listEndpoints(db, scopeOf(caller), query), query),
+      handler: async ({ db, caller, query }) => {
+        const { items, total } = await listEndpoints(db, scopeOf(caller), query)
+        return pagedReply({ items: items.map(endpointShape), total }, query)
+      },
     }),
     defineOperation({
       ...common,
@@ -78,7 +82,7 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       params: byId,
       responses: { 200: EndpointShape },
       errors: ['not_found'],
-      handler: ({ db, caller, params }) => ownedEndpoint(db, caller, params.id),
+      handler: async ({ db, caller, params }) => endpointShape(await ownedEndpoint(db, caller, params.id)),
     }),
     defineOperation({
       ...common,
@@ -93,7 +97,8 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       body: UpdateEndpointBody,
       responses: { 200: EndpointShape },
       errors: ['not_found', 'invalid_url', 'limit_reached'],
-      handler: ({ db, caller, params, body }) => updateEndpoint(ctx, db, caller, params.id, body),
+      handler: async ({ db, caller, params, body }) =>
+        endpointShape(await updateEndpoint(ctx, db, caller, params.id, body)),
     }),
     defineOperation({
       ...common,
@@ -109,21 +114,6 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
         await deleteEndpoint(ctx, db, caller, params.id)
         return undefined
       },
-    }),
-    defineOperation({
-      ...common,
-      id: 'listWebhookEndpointEvents',
-      method: 'GET',
-      path: `${path}/:id/events`,
-      summary: 'List what was sent to an endpoint, with every attempt, newest first',
-      description: 'Pagination-Total counts up to 10000. To page further than the largest offset, use `before`.',
-      permission: readEndpoints,
-      params: byId,
-      query: HistoryQuery,
-      responses: { 200: Type.Array(HistoryItemShape) },
-      errors: ['not_found'],
-      handler: async ({ db, caller, params, query }) =>
-        pagedReply(await listHistory(db, await ownedEndpoint(db, caller, params.id), query), query),
     }),
     defineOperation({
       surface: 'author',

@@ -1,23 +1,20 @@
 import { environments } from '../context.ts'
-import { PageQuery } from '../http/index.ts'
 import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
-import { eventTypes } from './catalogue.ts'
+import { eventFilterPattern } from './event-filter.ts'
 import { endpointFormats, highLevelSignatureHeader } from './highlevel.ts'
 
-export const deliveryStates = ['pending', 'held', 'delivered', 'failed'] as const
-
 const Url = Type.String({ minLength: 1, maxLength: 2048, description: 'Where the events are sent, by POST.' })
-const Events = Type.Array(OneOf(['*', ...eventTypes]), {
+const Events = Type.Array(Type.String({ pattern: eventFilterPattern, maxLength: 100 }), {
   minItems: 1,
   maxItems: 50,
   uniqueItems: true,
-  description: 'Event types; `*` stands for all, those of later versions too.',
+  description: 'Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too.',
 })
 const Description = Type.String({ maxLength: 500 })
 const Status = OneOf(['ACTIVE', 'DISABLED'], {
   description: 'A disabled endpoint is sent nothing; its events are held until it is active again.',
 })
-const Format = OneOf(endpointFormats, {
+export const Format = OneOf(endpointFormats, {
   description:
     '`standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s ' +
     'marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what ' +
@@ -79,47 +76,3 @@ export const PublicKeyShape = Type.Object({
   pem: Type.String({ description: 'The same as PEM.' }),
   header: OneOf([highLevelSignatureHeader], { description: 'Carries the signature: base64, over the raw body.' }),
 })
-
-const AttemptShape = Type.Object({
-  number: Type.Integer({
-    description: 'From 1. A number that is missing was cut short by a crash: its outcome is unknown.',
-  }),
-  url: Type.String(),
-  startedTime: Time(),
-  durationMilliseconds: Type.Integer(),
-  outcome: OneOf(['success', 'failure']),
-  responseStatus: Nullable(Type.Integer()),
-  responseBody: Nullable(Type.String({ description: 'Its first 4 kB.' })),
-  error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
-})
-
-export const HistoryItemShape = Type.Object({
-  id: Id('Of the event; sent as `webhook-id`.'),
-  deliveryId: Id('Of this event’s delivery to this endpoint.'),
-  type: Type.String(),
-  format: Format,
-  applicationId: Id(),
-  organizationId: Id('Where it happened.'),
-  locationId: Nullable(Id()),
-  environment: OneOf(environments),
-  createdTime: Time(),
-  status: OneOf(deliveryStates, {
-    description:
-      '`held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made.',
-  }),
-  attemptCount: Type.Integer(),
-  nextAttemptTime: Nullable(Time()),
-  completedTime: Nullable(Time()),
-  payload: Type.Unknown({
-    description: 'As stored: what is made when an event is sent, tokens and HighLevel’s timestamp, is not in it.',
-  }),
-  attempts: Type.Array(AttemptShape, { description: 'Oldest first.' }),
-})
-
-export const HistoryQuery = Type.Object({
-  ...PageQuery,
-  status: Type.Optional(OneOf(deliveryStates)),
-  type: Type.Optional(OneOf(eventTypes)),
-  before: Type.Optional(Id('A deliveryId: only what is older, to page past the largest offset.')),
-})
-export type HistoryFilter = Static<typeof HistoryQuery>

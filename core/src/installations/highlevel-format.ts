@@ -63,7 +63,7 @@ async function beganInstalled(db: Db, installation: Installation): Promise<boole
   return before === null || installation.installedTime >= before.time
 }
 
-async function installationOf(db: Db, event: Occurrence): Promise<Installation> {
+async function installationOf(db: Db, event: Occurrence & { applicationId: string }): Promise<Installation> {
   const { applicationId, organizationId, locationId, environment } = event
   const installation = await findInstallation(db, { applicationId, organizationId, locationId, environment })
   if (!installation) throw new Error(`There is no installation that a ${event.type} could be about`)

@@ -417,7 +417,7 @@ export interface Operations {
       events: Array<string>
       description: (string | null)
       /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-      format: "standard" | "highlevel"
+      format: "standard" | "rebilly" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -432,11 +432,11 @@ export interface Operations {
       body: {
         /** Where the events are sent, by POST. */
         url: string
-        /** Event types; `*` stands for all, those of later versions too. */
-        events: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded">
+        /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
+        events: Array<string>
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-        format?: "standard" | "highlevel"
+        format?: "standard" | "rebilly" | "highlevel"
         applicationId?: (string | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
@@ -450,7 +450,7 @@ export interface Operations {
       events: Array<string>
       description: (string | null)
       /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-      format: "standard" | "highlevel"
+      format: "standard" | "rebilly" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -476,7 +476,7 @@ export interface Operations {
       events: Array<string>
       description: (string | null)
       /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-      format: "standard" | "highlevel"
+      format: "standard" | "rebilly" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -494,11 +494,11 @@ export interface Operations {
       body: {
         /** Where the events are sent, by POST. */
         url?: string
-        /** Event types; `*` stands for all, those of later versions too. */
-        events?: Array<"*" | "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded">
+        /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
+        events?: Array<string>
         description?: (string | null)
         /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-        format?: "standard" | "highlevel"
+        format?: "standard" | "rebilly" | "highlevel"
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
         id?: unknown
@@ -518,7 +518,7 @@ export interface Operations {
       events: Array<string>
       description: (string | null)
       /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-      format: "standard" | "highlevel"
+      format: "standard" | "rebilly" | "highlevel"
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
       statusReason: (string | null)
@@ -536,6 +536,19 @@ export interface Operations {
     }
     result: undefined
   }
+  /** The public key that verifies webhooks in HighLevel’s format */
+  getWebhookPublicKey: {
+    input: {}
+    result: {
+      algorithm: "Ed25519"
+      /** SubjectPublicKeyInfo (RFC 8410), base64: what HighLevel’s SDK takes. */
+      publicKey: string
+      /** The same as PEM. */
+      pem: string
+      /** Carries the signature: base64, over the raw body. */
+      header: "X-GHL-Signature"
+    }
+  }
   /** List what was sent to an endpoint, with every attempt, newest first */
   listWebhookEndpointEvents: {
     input: {
@@ -547,8 +560,8 @@ export interface Operations {
         limit?: number
         /** Items to skip. */
         offset?: number
-        status?: "pending" | "held" | "delivered" | "failed"
-        type?: "application-instance-enabled" | "application-instance-disabled" | "installation.updated" | "installation.access-pending" | "installation.access-approved" | "installation.access-refused" | "application.submitted" | "application.approved" | "application.rejected" | "application.disabled" | "application.enabled" | "application.released" | "application.yanked" | "application.secret-rotated" | "application.secret-ended" | "charge.created" | "charge.refunded"
+        status?: "pending" | "held" | "delivered" | "failed" | "cancelled"
+        type?: string
         /** A deliveryId: only what is older, to page past the largest offset. */
         before?: string
       }
@@ -560,15 +573,15 @@ export interface Operations {
       deliveryId: string
       type: string
       /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-      format: "standard" | "highlevel"
-      applicationId: string
+      format: "standard" | "rebilly" | "highlevel"
+      applicationId: (string | null)
       /** Where it happened. */
       organizationId: string
       locationId: (string | null)
       environment: "production" | "sandbox"
       createdTime: string
       /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
-      status: "pending" | "held" | "delivered" | "failed"
+      status: "pending" | "held" | "delivered" | "failed" | "cancelled"
       attemptCount: number
       nextAttemptTime: (string | null)
       completedTime: (string | null)
@@ -590,19 +603,6 @@ export interface Operations {
         } | null)
       }>
     }>
-  }
-  /** The public key that verifies webhooks in HighLevel’s format */
-  getWebhookPublicKey: {
-    input: {}
-    result: {
-      algorithm: "Ed25519"
-      /** SubjectPublicKeyInfo (RFC 8410), base64: what HighLevel’s SDK takes. */
-      publicKey: string
-      /** The same as PEM. */
-      pem: string
-      /** Carries the signature: base64, over the raw body. */
-      header: "X-GHL-Signature"
-    }
   }
   /** Browse the store */
   getApplicationCollection: {
@@ -3506,8 +3506,8 @@ export const routes = {
   getWebhookEndpoint: ['GET', '/developers/webhooks/endpoints/{id}', 'organization'],
   updateWebhookEndpoint: ['PATCH', '/developers/webhooks/endpoints/{id}', 'organization'],
   deleteWebhookEndpoint: ['DELETE', '/developers/webhooks/endpoints/{id}', 'organization'],
-  listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
   getWebhookPublicKey: ['GET', '/developers/webhooks/public-key', ''],
+  listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
   getApplicationCollection: ['GET', '/applications', 'organization'],
   postApplication: ['POST', '/applications', 'organization'],
   getApplication: ['GET', '/applications/{id}', 'organization'],

@@ -39,6 +39,8 @@ function addJob(lanes: Lanes<null>, endpointId: string, id: string): void {
     endpointId,
     format: 'standard',
     attempt: 1,
+    cause: 'event',
+    baseAttempt: 0,
     leaseToken: '',
     leaseUntil: '',
   } as const

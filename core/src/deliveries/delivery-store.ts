@@ -1,19 +1,16 @@
-import type { Environment } from '../context.ts'
 import {
   claimDue,
   integer,
   insertRows,
   iso,
-  maybeJson,
   maybeText,
   text,
+  toJson,
   type Db,
   type Dialect,
   type Row,
 } from '../database/index.ts'
-import type { EventType } from './catalogue.ts'
-import type { StoredEvent } from './event.ts'
-import type { EndpointFormat } from './highlevel.ts'
+import type { DeliveryCause, EndpointFormat } from '../events/index.ts'
 
 const table = 'stoa_deliveries'
 
@@ -24,28 +21,32 @@ export interface Claimed {
   endpointId: string
   /** The endpoint's when the event happened. */
   format: EndpointFormat
+  cause: DeliveryCause
+  /** Tries before the present schedule began: a resend begins it anew. */
+  baseAttempt: number
   /** Number of this try, from 1; counted up when it was taken, so that a crash shows as a number without an attempt. */
   attempt: number
   leaseToken: string
   leaseUntil: string
 }
 
-/** An event as it is stored; its payload still the very text. */
-export type EventText = Omit<StoredEvent, 'payload'> & {
-  payloadText: string
-  /** HighLevel's form of it, when an endpoint wanted it so. */
-  highLevel: object | null
-}
-
 /** One HTTP try, as it is kept. */
 export interface AttemptRecord {
   deliveryId: string
   n: number
+  cause: DeliveryCause
+  method: string
   url: string
+  /** As sent, but for what opens a door: that is masked. */
+  requestHeaders: Record<string, string>
   startedTime: string
   durationMs: number
+  /** Until the connection was there; null when one was, from before. */
+  connectMs: number | null
+  firstByteMs: number | null
   outcome: 'success' | 'failure'
   responseStatus: number | null
+  responseHeaders: Record<string, string> | null
   responseBody: string | null
   errorCode: string | null
   errorMessage: string | null
@@ -133,6 +134,8 @@ export async function claimDeliveries(
       eventId: text(row.event_id),
       endpointId: text(row.endpoint_id),
       format: text(row.format) as EndpointFormat,
+      cause: text(row.cause) as DeliveryCause,
+      baseAttempt: integer(row.base_attempt),
       attempt: integer(row.attempt),
       leaseToken,
       leaseUntil: times.leaseUntil,
@@ -208,11 +211,17 @@ export async function insertAttempts(db: Db, dialect: Dialect, attempts: Attempt
     attempts.map((attempt) => ({
       delivery_id: attempt.deliveryId,
       n: attempt.n,
+      cause: attempt.cause,
+      method: attempt.method,
       url: attempt.url,
+      request_headers: toJson(attempt.requestHeaders),
       started_time: attempt.startedTime,
       duration_ms: attempt.durationMs,
+      connect_ms: attempt.connectMs,
+      first_byte_ms: attempt.firstByteMs,
       outcome: attempt.outcome,
       response_status: attempt.responseStatus,
+      response_headers: attempt.responseHeaders && toJson(attempt.responseHeaders),
       response_body: attempt.responseBody,
       error_code: attempt.errorCode,
       error_message: attempt.errorMessage,
@@ -223,31 +232,6 @@ export async function insertAttempts(db: Db, dialect: Dialect, attempts: Attempt
 
 export async function attemptExists(db: Db, deliveryId: string, n: number): Promise<boolean> {
   return (await db('stoa_delivery_attempts').where({ delivery_id: deliveryId, n }).first('n')) !== undefined
-}
-
-export async function findEvents(db: Db, ids: string[]): Promise<Map<string, EventText>> {
-  const rows = (await db('stoa_events').whereIn('id', ids)) as Row[]
-  return new Map(rows.map((row) => [text(row.id), mapEvent(row)]))
-}
-
-/** The event as hooks get it. */
-export function toStoredEvent({ payloadText, highLevel: _, ...event }: EventText): StoredEvent {
-  return { ...event, payload: JSON.parse(payloadText) as object }
-}
-
-function mapEvent(row: Row): EventText {
-  return {
-    id: text(row.id),
-    type: text(row.type) as EventType,
-    publisherId: text(row.publisher_id),
-    applicationId: text(row.application_id),
-    organizationId: text(row.organization_id),
-    locationId: maybeText(row.location_id),
-    environment: text(row.environment) as Environment,
-    payloadText: text(row.payload),
-    highLevel: maybeJson<object>(row.highlevel),
-    createdTime: iso(row.created_time),
-  }
 }
 
 function byToken(claimed: Claimed[]): Map<string, string[]> {

@@ -1,13 +1,17 @@
 import { LRUCache } from 'lru-cache'
 import { isoIn, nowIso } from '../kernel/index.ts'
-import { claimDeliveries, findEvents, releaseDeliveries, type Claimed, type Wanted } from './delivery-store.ts'
-import { findTargets, type Target } from './endpoint-store.ts'
-import { secretContext } from './endpoints.ts'
-import type { EventsContext } from './events-context.ts'
+import { claimDeliveries, releaseDeliveries, type Claimed, type Wanted } from './delivery-store.ts'
+import {
+  checkWebhookSecret,
+  findEvents,
+  findTargets,
+  secretContext,
+  type EventsContext,
+  type Target,
+} from '../events/index.ts'
 import type { Job } from './lanes.ts'
 import type { Rests } from './rests.ts'
 import type { Load } from './send-delivery.ts'
-import { checkWebhookSecret } from './signing.ts'
 
 const leastLeaseSeconds = 60
 const mostSecrets = 10_000
@@ -26,7 +30,7 @@ export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]
     const key = `${target.id} ${target.updatedTime}`
     const known = secrets.get(key)
     if (known !== undefined) return known
-    const secret = await ctx.secretBox.open(target.sealedSecret, secretContext(target.id))
+    const secret = await ctx.secretBox.open(target.secrets[0]?.sealed ?? '', secretContext(target.id))
     // An embedder's own box may open to anything. To sign with it would fail at every try and use the schedule up.
     const complaint = checkWebhookSecret(secret)
     if (complaint) throw new TypeError(complaint)

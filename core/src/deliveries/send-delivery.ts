@@ -1,10 +1,15 @@
 import type { OutboundResult } from '../outbound/index.ts'
-import { toStoredEvent, type AttemptRecord, type Claimed, type EventText } from './delivery-store.ts'
-import type { Target } from './endpoint-store.ts'
-import type { EventsContext } from './events-context.ts'
-import { highLevelText, signHighLevel } from './highlevel.ts'
+import {
+  highLevelText,
+  signHighLevel,
+  signWebhook,
+  toStoredEvent,
+  type EventText,
+  type EventsContext,
+  type Target,
+} from '../events/index.ts'
+import type { AttemptRecord, Claimed } from './delivery-store.ts'
 import { readRetryAfter } from './retry-policy.ts'
-import { signWebhook } from './signing.ts'
 
 const keptResponseBytes = 4096
 
@@ -24,6 +29,8 @@ export interface Result {
   retryAfter: number | null
   /** 410: nothing is to be sent there any more. */
   gone: boolean
+  /** What the header `webhook-delivery` asks for: to send nothing any more, or this event no more. */
+  asks: 'disable' | 'abort-message' | null
   /** 429, 502, 503, 504: the receiver, or what stands before it, has too much to do. */
   overloaded: boolean
 }
@@ -45,7 +52,13 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
   const record = (outcome: Partial<AttemptRecord>): AttemptRecord => ({
     deliveryId: claimed.id,
     n: claimed.attempt,
+    cause: claimed.cause,
+    method: target.method,
     url: target.url,
+    requestHeaders: {},
+    connectMs: null,
+    firstByteMs: null,
+    responseHeaders: null,
     startedTime: startedAt.toISOString(),
     durationMs: 0,
     outcome: 'failure',
@@ -62,6 +75,7 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
     attempt,
     retryAfter,
     gone: attempt.responseStatus === 410,
+    asks: null,
     overloaded: overloadedStatuses.has(attempt.responseStatus ?? 0),
   })
 

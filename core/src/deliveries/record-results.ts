@@ -10,11 +10,9 @@ import {
   markDelivered,
   markFailed,
   scheduleRetry,
-  toStoredEvent,
   type AttemptRecord,
 } from './delivery-store.ts'
-import { disableEndpoint } from './endpoint-store.ts'
-import type { EventsContext } from './events-context.ts'
+import { disableEndpoint, toStoredEvent, type EventsContext } from '../events/index.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
 
@@ -106,9 +104,13 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
     }
     if (result.gone) {
       const { id, url } = result.load.target
-      await disableEndpoint(trx, { id, url, reason: 'The receiver answered 410 Gone.', now })
+      await disableEndpoint(trx, { id, url, cause: 'gone', reason: 'The receiver answered 410 Gone.', now })
     }
-    const delay = retryDelay(ctx.config.webhooks.retrySeconds, attempt.n, result.retryAfter)
+    const delay = retryDelay(
+      ctx.config.webhooks.retrySeconds,
+      attempt.n - result.claimed.baseAttempt,
+      result.retryAfter,
+    )
     if (delay !== null) {
       await scheduleRetry(trx, attempt.deliveryId, isoIn(ctx.clock, delay))
       continue

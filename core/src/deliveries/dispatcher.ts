@@ -9,7 +9,7 @@ import {
   releaseDeliveries,
   type Waiting,
 } from './delivery-store.ts'
-import type { EventsContext } from './events-context.ts'
+import type { EventsContext } from '../events/index.ts'
 import { createLanes, type Job, type Reaction } from './lanes.ts'
 import { createRecorder } from './record-results.ts'
 import { createRests } from './rests.ts'

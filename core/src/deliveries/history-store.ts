@@ -1,8 +1,7 @@
 import type { Environment } from '../context.ts'
 import { integer, iso, json, maybeIso, maybeText, text, type Db, type Row } from '../database/index.ts'
 import type { Paged } from '../http/index.ts'
-import type { Endpoint } from './endpoint-store.ts'
-import { webhookIdOf, type EndpointFormat } from './highlevel.ts'
+import { webhookIdOf, type Endpoint, type EndpointFormat } from '../events/index.ts'
 import type { deliveryStates, HistoryFilter } from './schemas.ts'
 
 /** Counting stops here: nobody pages that far, and counting a million rows would take longer than the page itself. */
@@ -25,7 +24,7 @@ export interface HistoryItem {
   deliveryId: string
   type: string
   format: EndpointFormat
-  applicationId: string
+  applicationId: string | null
   organizationId: string
   locationId: string | null
   environment: Environment
@@ -70,7 +69,10 @@ export async function listHistory(db: Db, endpoint: Endpoint, filter: HistoryFil
 }
 
 /** `held` is kept in no row: it is what a pending delivery of a disabled endpoint is called. */
-function stateOf(status: HistoryFilter['status'], active: boolean): 'pending' | 'delivered' | 'failed' | 'none' | null {
+function stateOf(
+  status: HistoryFilter['status'],
+  active: boolean,
+): 'pending' | 'delivered' | 'failed' | 'cancelled' | 'none' | null {
   if (status === undefined) return null
   if (status === 'held') return active ? 'none' : 'pending'
   if (status === 'pending') return active ? 'pending' : 'none'
@@ -78,7 +80,7 @@ function stateOf(status: HistoryFilter['status'], active: boolean): 'pending' | 
 }
 
 function mapItem(delivery: Row, event: Row, attempts: Row[], endpoint: Endpoint): HistoryItem {
-  const state = text(delivery.state) as 'pending' | 'delivered' | 'failed'
+  const state = text(delivery.state) as 'pending' | 'delivered' | 'failed' | 'cancelled'
   const format = text(delivery.format) as EndpointFormat
   const waiting = state === 'pending' && endpoint.status === 'ACTIVE'
   return {
@@ -86,7 +88,7 @@ function mapItem(delivery: Row, event: Row, attempts: Row[], endpoint: Endpoint)
     deliveryId: text(delivery.id),
     type: text(event.type),
     format,
-    applicationId: text(event.application_id),
+    applicationId: maybeText(event.application_id),
     organizationId: text(event.organization_id),
     locationId: maybeText(event.location_id),
     environment: text(event.environment) as Environment,

@@ -1,0 +1,2 @@
+export { createDispatcher, type Dispatcher } from './dispatcher.ts'
+export { deliveriesOperations } from './operations.ts'
