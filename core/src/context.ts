@@ -28,6 +28,7 @@ export interface LifecycleEvents {
   ]
   'charge.created': [{ chargeId: string; applicationId: string; locationId: string; amount: string; currency: string }]
   'charge.refunded': [{ chargeId: string; applicationId: string; locationId: string; amount: string; currency: string }]
+  'endpoint.disabled': [{ endpointId: string; cause: string; reason: string }]
   'delivery.failed': [{ deliveryId: string; eventId: string; endpointId: string; attempts: number }]
 }
 

@@ -19,7 +19,7 @@ import {
 import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
-import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
+import { createNotifications, migrate, openDatabase, pendingMigrations } from './database/index.ts'
 import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
@@ -61,6 +61,7 @@ import {
   type OAuthContext,
 } from './oauth/index.ts'
 import { createOutbound } from './outbound/index.ts'
+import { relaySignals } from './relay-signals.ts'
 import { createServices, type Services } from './services.ts'
 import { createWallet, pricesOf } from './wallet/index.ts'
 import { version } from './version.ts'
@@ -209,6 +210,8 @@ export async function createHost(input: HostConfig): Promise<Host> {
   )
   router.use(documentationRouter(ctx, operations, version))
 
+  const notifications = createNotifications(db, dialect, (err, sentence) => logger.warn({ err }, sentence))
+  const relay = relaySignals(ctx.signals, notifications)
   const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
   return {
     router,
@@ -219,11 +222,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
     services: createServices(ctx, authenticate),
     events: ctx.lifecycle,
     start() {
+      relay.start()
       for (const worker of workers) worker.start()
     },
     async stop() {
       await Promise.all(workers.map((worker) => worker.stop()))
       await wallet.drain()
+      await notifications.stop()
       await outbound.close()
       await database.close()
     },

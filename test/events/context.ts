@@ -22,6 +22,8 @@ export interface Complaint {
 
 interface ContextOptions {
   clock: EventsContext['clock']
+  /** `test` by default. */
+  mode?: ConfigInput['mode']
   webhooks?: Webhooks
   complaints?: Complaint[]
 }
@@ -32,7 +34,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
   const logger = { debug() {}, info() {}, warn: complain, error: complain }
   const config = parseConfig({
     secret: 'a secret of at least thirty-two characters',
-    mode: 'test',
+    mode: options.mode ?? 'test',
     webhooks: { allowPrivateNetworks: true, allowHttp: true, pollMilliseconds: 20, ...options.webhooks },
   })
   return {

@@ -240,7 +240,8 @@ eachDatabase((database) => {
     await opened.publish()
     await until(async () => (await opened.deliveries())[0]?.state === 'failed')
 
-    expect(await opened.ctx.db('stoa_events')).toMatchObject([{ location_id: 'exhausted' }])
+    const events = (await opened.ctx.db('stoa_events').orderBy('id')) as object[]
+    expect(events).toMatchObject([{ location_id: 'exhausted' }, { type: 'delivery.exhausted' }])
   })
 
   it('keeps a result that comes after its lease ended, and leaves the delivery to its successor', async () => {

@@ -35,6 +35,7 @@ export const ORDER = [
   'inspect-database.ts',
   'check-secret.ts',
   'services.ts',
+  'relay-signals.ts',
   'host.ts',
   'index.ts',
   'testing',

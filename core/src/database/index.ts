@@ -22,3 +22,4 @@ export { DatabaseProblem, openDatabase, type Database, type Db } from './open.ts
 export { prepareSqliteConnection } from './prepare-sqlite-connection.ts'
 export { whereContains } from './where-contains.ts'
 export { afterCommit, inSavepoint, inTransaction } from './transaction.ts'
+export { createNotifications, type Notifications } from './notifications.ts'

@@ -1,34 +1,8 @@
-import {
-  claimDue,
-  integer,
-  insertRows,
-  iso,
-  maybeText,
-  text,
-  toJson,
-  type Db,
-  type Dialect,
-  type Row,
-} from '../database/index.ts'
-import type { DeliveryCause, EndpointFormat } from '../events/index.ts'
+import { insertRows, maybeText, text, toJson, type Db, type Dialect, type Row } from '../database/index.ts'
+import type { DeliveryCause } from '../events/index.ts'
+import type { Claimed } from './claim-deliveries.ts'
 
 const table = 'stoa_deliveries'
-
-/** A delivery that this process has taken, until its lease ends. */
-export interface Claimed {
-  id: string
-  eventId: string
-  endpointId: string
-  /** The endpoint's when the event happened. */
-  format: EndpointFormat
-  cause: DeliveryCause
-  /** Tries before the present schedule began: a resend begins it anew. */
-  baseAttempt: number
-  /** Number of this try, from 1; counted up when it was taken, so that a crash shows as a number without an attempt. */
-  attempt: number
-  leaseToken: string
-  leaseUntil: string
-}
 
 /** One HTTP try, as it is kept. */
 export interface AttemptRecord {
@@ -51,96 +25,6 @@ export interface AttemptRecord {
   errorCode: string | null
   errorMessage: string | null
   remoteAddress: string | null
-}
-
-export interface Waiting {
-  endpointId: string
-  nextTime: string
-  updatedTime: string
-  deleted: boolean
-}
-
-/**
- * Endpoints that have something waiting, each with the time of its first, the longest due first: active ones, and deleted
- * ones, where something is left that an event which was being published meanwhile had put there. A walk from
- * endpoint to endpoint through the partial index: its cost grows with the endpoints that wait, not with what they wait for,
- * so the backlog of one costs the others nothing.
- */
-export async function findWaitingEndpoints(db: Db): Promise<Waiting[]> {
-  const first = (after: string) =>
-    `(select d.endpoint_id from ${table} d where d.state = 'pending' ${after} order by d.endpoint_id, d.next_time limit 1)`
-  const result: unknown = await db.raw(`
-    with recursive waiting(endpoint_id) as (
-      select ${first('')}
-      union all
-      select ${first('and d.endpoint_id > waiting.endpoint_id')} from waiting where waiting.endpoint_id is not null
-    )
-    select e.id as endpoint_id, e.updated_time, e.deleted_time,
-      (select min(d.next_time) from ${table} d where d.state = 'pending' and d.endpoint_id = e.id) as next_time
-    from waiting join stoa_webhook_endpoints e on e.id = waiting.endpoint_id
-    where e.status = 'ACTIVE' or e.deleted_time is not null order by next_time`)
-  const rows = (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[]
-  // Between the two looks into the index a last delivery may have been finished.
-  return rows
-    .filter((row) => row.next_time !== null)
-    .map((row) => ({
-      endpointId: text(row.endpoint_id),
-      nextTime: iso(row.next_time),
-      updatedTime: iso(row.updated_time),
-      deleted: row.deleted_time !== null,
-    }))
-}
-
-export interface Wanted {
-  endpointId: string
-  most: number
-}
-
-/** SQLite puts together 500 selects at most, and a claim has one for each endpoint, filled up to a power of two. */
-export const mostEndpointsPerClaim = 256
-
-/** Takes the longest due of each endpoint, at most as many as wanted, of `mostEndpointsPerClaim` endpoints at most. */
-export async function claimDeliveries(
-  db: Db,
-  dialect: Dialect,
-  wanted: Wanted[],
-  times: { now: string; leaseUntil: string },
-): Promise<Claimed[]> {
-  const branch = `select id from (select id from ${table}
-    where state = 'pending' and endpoint_id = ? and next_time <= ? order by next_time limit ?) due`
-  // Few different statements, for the sake of the statement cache: filled up with endpoints that do not exist.
-  const padded = [
-    ...wanted,
-    ...Array<Wanted>(nextPowerOfTwo(wanted.length) - wanted.length).fill({ endpointId: '', most: 0 }),
-  ]
-  const bindings = padded.flatMap(({ endpointId, most }) => [endpointId, times.now, most])
-  const { leaseToken, rows } = await claimDue(db, dialect, {
-    table,
-    limit: wanted.reduce((sum, { most }) => sum + most, 0),
-    leaseUntil: times.leaseUntil,
-    due: (query) => {
-      void query
-        .whereRaw(`id in (${padded.map(() => branch).join(' union all ')})`, bindings)
-        // Once more, because PostgreSQL looks again at a row another process has just taken, but not into the subquery.
-        .whereRaw(`state = 'pending'`)
-        .where('next_time', '<=', times.now)
-    },
-    // A leased delivery is one that is due again when the lease ends: one index serves both.
-    set: { attempt: db.raw('attempt + 1'), next_time: times.leaseUntil },
-  })
-  return rows
-    .map((row) => ({
-      id: text(row.id),
-      eventId: text(row.event_id),
-      endpointId: text(row.endpoint_id),
-      format: text(row.format) as EndpointFormat,
-      cause: text(row.cause) as DeliveryCause,
-      baseAttempt: integer(row.base_attempt),
-      attempt: integer(row.attempt),
-      leaseToken,
-      leaseUntil: times.leaseUntil,
-    }))
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** Gives back what was taken and never tried, as if it had not been taken; due again at `nextTime`. */
@@ -177,18 +61,35 @@ export async function lockOwned(db: Db, dialect: Dialect, claimed: Claimed[]): P
 
 const finished = { next_time: null, lease_token: null, lease_until: null }
 
-export async function markDelivered(db: Db, ids: string[], now: string): Promise<void> {
-  if (ids.length === 0) return
-  await db(table)
-    .whereIn('id', ids)
-    .update({ ...finished, state: 'delivered', completed_time: now })
+/** What a finished or postponed delivery remembers of its last try. */
+export interface LastTry {
+  id: string
+  status: number | null
+  error: string | null
 }
 
-export async function markFailed(db: Db, ids: string[], now: string): Promise<void> {
-  if (ids.length === 0) return
-  await db(table)
-    .whereIn('id', ids)
-    .update({ ...finished, state: 'failed', completed_time: now })
+export async function markDelivered(db: Db, tries: LastTry[], now: string): Promise<void> {
+  await finish(db, 'delivered', tries, now)
+}
+
+export async function markFailed(db: Db, tries: LastTry[], now: string): Promise<void> {
+  await finish(db, 'failed', tries, now)
+}
+
+/** One statement for those that ended alike, which is nearly always all of them. */
+async function finish(db: Db, state: string, tries: LastTry[], now: string): Promise<void> {
+  const alike = new Map<string, LastTry[]>()
+  for (const each of tries) {
+    const key = `${each.status} ${each.error}`
+    alike.set(key, [...(alike.get(key) ?? []), each])
+  }
+  for (const group of alike.values()) {
+    const { status, error } = group[0]!
+    const ids = group.map(({ id }) => id)
+    await db(table)
+      .whereIn('id', ids)
+      .update({ ...finished, state, last_status: status, last_error: error, completed_time: now })
+  }
 }
 
 /** Whatever is still to be sent to these endpoints. */
@@ -199,8 +100,23 @@ export async function cancelDeliveries(db: Db, endpointIds: string[], now: strin
     .update({ ...finished, state: 'cancelled', completed_time: now })
 }
 
-export async function scheduleRetry(db: Db, id: string, nextTime: string): Promise<void> {
-  await db(table).where({ id }).update({ next_time: nextTime, lease_token: null, lease_until: null })
+/** @param free that this try is not counted in the schedule, because it says nothing about the receiver. */
+export async function scheduleRetry(
+  db: Db,
+  { id, status, error }: LastTry,
+  nextTime: string,
+  free: boolean,
+): Promise<void> {
+  await db(table)
+    .where({ id })
+    .update({
+      next_time: nextTime,
+      lease_token: null,
+      lease_until: null,
+      last_status: status,
+      last_error: error,
+      ...(free && { base_attempt: db.raw('base_attempt + 1') }),
+    })
 }
 
 export async function insertAttempts(db: Db, dialect: Dialect, attempts: AttemptRecord[]): Promise<void> {
@@ -238,8 +154,4 @@ function byToken(claimed: Claimed[]): Map<string, string[]> {
   const groups = new Map<string, string[]>()
   for (const { id, leaseToken } of claimed) groups.set(leaseToken, [...(groups.get(leaseToken) ?? []), id])
   return groups
-}
-
-function nextPowerOfTwo(count: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, count)))
 }

@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isoIn, nowIso } from '../kernel/index.ts'
 import { createAlarm } from './alarm.ts'
-import {
-  cancelDeliveries,
-  findWaitingEndpoints,
-  mostEndpointsPerClaim,
-  reclaimLeases,
-  releaseDeliveries,
-  type Waiting,
-} from './delivery-store.ts'
+import { mostEndpointsPerClaim, type Wanted } from './claim-deliveries.ts'
+import { cancelDeliveries, reclaimLeases, releaseDeliveries } from './delivery-store.ts'
+import { findWaitingEndpoints, type Waiting } from './find-waiting.ts'
 import type { EventsContext } from '../events/index.ts'
 import { createLanes, type Job, type Reaction } from './lanes.ts'
 import { createRecorder } from './record-results.ts'
@@ -74,12 +69,13 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     looksAgainAt = endpoints.length < manyEndpoints ? 0 : performance.now() + 4 * lasted
 
     const now = nowIso(ctx.clock)
-    const times = endpoints.map(({ endpointId: id, nextTime, updatedTime }) => {
+    const times = endpoints.map((endpoint) => {
+      const { endpointId: id, nextTime, updatedTime } = endpoint
       const restEnd = rests.endOf({ id, updatedTime }, now)
-      return { id, time: restEnd !== null && restEnd > nextTime ? restEnd : nextTime }
+      return { endpoint, time: restEnd !== null && restEnd > nextTime ? restEnd : nextTime }
     })
-    const due = times.filter(({ time }) => time <= now).map(({ id }) => id)
-    const wanted = lanes.allot(due, mostInHand - underWay.size - lanes.waiting).slice(0, mostEndpointsPerClaim)
+    const due = times.filter(({ time }) => time <= now).map(({ endpoint }) => endpoint)
+    const wanted = allot(due)
     hungry = wanted.length < due.length
     if (wanted.length > 0 && !stopping) {
       const jobs = await take(wanted)
@@ -91,6 +87,18 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     return times
       .filter(({ time }) => time > now)
       .reduce((pause, { time }) => Math.min(pause, millisecondsUntil(time)), pollMilliseconds)
+  }
+
+  function allot(due: Waiting[]): Wanted[] {
+    const byId = new Map(due.map((endpoint) => [endpoint.endpointId, endpoint]))
+    const withCaps = due.map(({ endpointId, fifo, concurrency }) => ({ endpointId, cap: fifo ? 1 : concurrency }))
+    return lanes
+      .allot(withCaps, mostInHand - underWay.size - lanes.waiting)
+      .slice(0, mostEndpointsPerClaim)
+      .map(({ endpointId, most }) => {
+        const { fifo, limited } = byId.get(endpointId)!
+        return { endpointId, most, fifo, limited }
+      })
   }
 
   /**
@@ -148,7 +156,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     const reaction = result && reactionOf(result)
     end(reaction)
     const restEnd = result && restAfter(result)
-    const rest = reaction === 'answered' && !result?.gone ? [] : lanes.takeWaiting(job.claimed.endpointId)
+    const rest = reaction === 'taken' ? [] : lanes.takeWaiting(job.claimed.endpointId)
     if (!stopping) pump()
     ringIfRoom(job)
     if (!result) return giveBack([job, ...rest])
@@ -216,7 +224,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   }
 }
 
-function reactionOf({ attempt, overloaded }: Result): Reaction {
-  if (overloaded) return 'overloaded'
-  return attempt.responseStatus === null ? 'silent' : 'answered'
+function reactionOf({ attempt }: Result): Reaction {
+  if (attempt.responseStatus === null) return 'silent'
+  return attempt.outcome === 'success' ? 'taken' : 'refused'
 }

@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest'
 import { createLanes, type Lanes } from './lanes.ts'
 
+const due = (endpointIds: string[]) => endpointIds.map((endpointId) => ({ endpointId, cap: null }))
+
 function openLanes(options: { concurrency: number; perEndpoint: number }) {
   let time = 0
   const lanes = createLanes<null>({ ...options, monotonic: () => time })
   let made = 0
   /** Takes as much as is allotted, and starts as much of it as may start. */
   function fill(endpointIds: string[], most = 1000) {
-    const wanted = lanes.allot(endpointIds, most)
+    const wanted = lanes.allot(due(endpointIds), most)
     for (const { endpointId, most: count } of wanted) {
       for (let n = 0; n < count; n++) addJob(lanes, endpointId, `dlv_${made++}`)
     }
@@ -25,7 +27,7 @@ function openLanes(options: { concurrency: number; perEndpoint: number }) {
         for (let n = 0; n < 2; n++) {
           const started = fill([id])
           time += 200
-          for (const each of started) each.end('answered')
+          for (const each of started) each.end('taken')
         }
       }
     },
@@ -41,6 +43,8 @@ function addJob(lanes: Lanes<null>, endpointId: string, id: string): void {
     attempt: 1,
     cause: 'event',
     baseAttempt: 0,
+    probe: false,
+    createdTime: '',
     leaseToken: '',
     leaseUntil: '',
   } as const
@@ -60,7 +64,7 @@ it('begins small with a receiver it does not know and doubles with every answer,
   let started = fill(['a'])
   for (const expected of [1, 2, 4, 8, 16, 16]) {
     expect(lanes.sending).toBe(expected)
-    started.shift()!.end('answered')
+    started.shift()!.end('taken')
     started = [...started, ...fill(['a'])]
   }
 })
@@ -70,14 +74,14 @@ it('keeps the next ones at hand for a receiver that answers at once, and for no 
   acquaint('a')
   const [first, second] = fill(['a'])
   expect([lanes.sending, lanes.waiting]).toEqual([4, 0])
-  first!.end('answered')
+  first!.end('taken')
   fill(['a'])
   expect([lanes.sending, lanes.waiting]).toEqual([4, 12])
   expect(lanes.isLow('a')).toBe(false)
   lanes.takeWaiting()
   expect(lanes.isLow('a')).toBe(true)
   pass(200)
-  second!.end('answered')
+  second!.end('taken')
   fill(['a'])
   expect([lanes.sending, lanes.waiting]).toEqual([4, 0])
 })
@@ -88,7 +92,7 @@ it('never has more tries under way than the concurrency, and lets endpoints take
   const started = fill(['a', 'b', 'c'])
   expect(started).toHaveLength(6)
   expect(started.map(endpointOf)).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
-  started[0]!.end('answered')
+  started[0]!.end('taken')
   expect(startAll(lanes).map(endpointOf)).toEqual(['a'])
 })
 
@@ -96,7 +100,7 @@ it('takes no more for an endpoint that is saturated', () => {
   const { lanes, fill, acquaint } = openLanes({ concurrency: 100, perEndpoint: 4 })
   acquaint('a', 'b')
   fill(['a'])
-  expect(lanes.allot(['a', 'b'], 100)).toEqual([{ endpointId: 'b', most: 4 }])
+  expect(lanes.allot(due(['a', 'b']), 100)).toEqual([{ endpointId: 'b', most: 4 }])
 })
 
 it('asks a receiver that did not answer one at a time', () => {
@@ -105,7 +109,7 @@ it('asks a receiver that did not answer one at a time', () => {
   const started = fill(['a'])
   for (const each of started) each.end('silent')
   expect(lanes.waiting).toBe(0)
-  expect(lanes.allot(['a'], 100)).toEqual([{ endpointId: 'a', most: 1 }])
+  expect(lanes.allot(due(['a']), 100)).toEqual([{ endpointId: 'a', most: 1 }])
 })
 
 it('gives all slow receivers together a quarter of the tries', () => {
@@ -121,7 +125,7 @@ it('gives all slow receivers together a quarter of the tries', () => {
   stuck.acquaint('a', 'b', 'c')
   stuck.fill(['a', 'b'])
   stuck.pass(1001)
-  expect(stuck.lanes.allot(['a', 'b', 'c'], 100)).toEqual([{ endpointId: 'c', most: 4 }])
+  expect(stuck.lanes.allot(due(['a', 'b', 'c']), 100)).toEqual([{ endpointId: 'c', most: 4 }])
 })
 
 it('has room for those that answer however many hang that it does not know yet, and some for getting to know others', () => {
@@ -133,7 +137,7 @@ it('has room for those that answer however many hang that it does not know yet, 
   const answering = fill(['good', 'fine'])
   expect(answering).toHaveLength(8)
   expect(lanes.sending).toBe(16)
-  for (const each of answering) each.end('answered')
+  for (const each of answering) each.end('taken')
   // And when they have turned out to hang, there is room for others of which nothing is known.
   pass(15_000)
   for (const each of stuck) each.end('silent')
@@ -149,7 +153,7 @@ it('has room for those that answer however many hang that it does not know yet, 
 it('asks a receiver that has too much to do one at a time, and keeps nothing at hand for it', () => {
   const { lanes, fill, acquaint } = openLanes({ concurrency: 100, perEndpoint: 16 })
   acquaint('a')
-  for (const each of fill(['a'])) each.end('overloaded')
+  for (const each of fill(['a'])) each.end('refused')
   expect(fill(['a'])).toHaveLength(1)
   expect(lanes.waiting).toBe(0)
 })

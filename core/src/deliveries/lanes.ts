@@ -1,4 +1,4 @@
-import type { Claimed, Wanted } from './delivery-store.ts'
+import type { Claimed } from './claim-deliveries.ts'
 
 /** A delivery with what is needed to send it. */
 export interface Job<Load> {
@@ -6,8 +6,8 @@ export interface Job<Load> {
   load: Load
 }
 
-/** What came of a try: an answer, one that asks for fewer requests (429, 502, 503, 504), or none. */
-export type Reaction = 'answered' | 'overloaded' | 'silent'
+/** What came of a try: the event was taken, it was not, or there was no answer. */
+export type Reaction = 'taken' | 'refused' | 'silent'
 
 interface Lane<Load> {
   /** How many tries may be under way at once; grows with answers, as TCP's window does, and falls with silence. */
@@ -28,9 +28,21 @@ export interface LanesOptions {
   monotonic: () => number
 }
 
+/** An endpoint that something is due for. */
+export interface Due {
+  endpointId: string
+  /** Tries under way at once that it may have of this process; null for as many as anybody. */
+  cap: number | null
+}
+
+export interface Allotment {
+  endpointId: string
+  most: number
+}
+
 export interface Lanes<Load> {
   /** How many deliveries to take for each of these endpoints, in this order and `most` together; saturated ones are left out. */
-  allot(endpointIds: string[], most: number): Wanted[]
+  allot(due: Due[], most: number): Allotment[]
   /** Whether so little is left for an endpoint that it is worth taking more; of a quick one in portions, not one by one. */
   isLow(endpointId: string): boolean
   add(job: Job<Load>): void
@@ -60,6 +72,7 @@ const mostRemembered = 10_000
  */
 export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: LanesOptions): Lanes<Load> {
   const lanes = new Map<string, Lane<Load>>()
+  const caps = new Map<string, number>()
   /** Those that hold anything; whoever had a turn goes to the end. */
   const active = new Map<string, Lane<Load>>()
   const slowMost = Math.max(1, Math.floor(concurrency / slowShare))
@@ -82,7 +95,12 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   }
   // For a quick receiver the next ones are kept at hand, because taking them one by one costs more than sending them. For
   // another they would only wait here, in the way of those who could go.
-  const capacity = (lane: Lane<Load>) => (lane.quick && !isSlow(lane) ? quickAhead : 1) * lane.limit
+  // Nor for one with a limit of its own, which counts what was taken.
+  const capacity = (endpointId: string, lane: Lane<Load>) => {
+    const cap = caps.get(endpointId)
+    if (cap !== undefined) return Math.min(cap, lane.limit)
+    return (lane.quick && !isSlow(lane) ? quickAhead : 1) * lane.limit
+  }
   const settle = (endpointId: string, lane: Lane<Load>) => {
     if (held(lane) > 0) return
     active.delete(endpointId)
@@ -90,7 +108,7 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   }
 
   return {
-    allot(endpointIds, most) {
+    allot(due, most) {
       let left = most
       let slowLeft = slowMost
       let doubtfulLeft = doubtfulMost
@@ -98,13 +116,15 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         if (isSlow(lane)) slowLeft -= held(lane)
         if (isSlow(lane) || lane.standing === 'new') doubtfulLeft -= held(lane)
       }
-      const wanted: Wanted[] = []
-      for (const endpointId of endpointIds) {
+      const wanted: Allotment[] = []
+      for (const { endpointId, cap } of due) {
         if (left <= 0) break
+        if (cap === null) caps.delete(endpointId)
+        else caps.set(endpointId, Math.min(cap, perEndpoint))
         const lane = laneOf(endpointId)
         const slow = isSlow(lane)
         const doubtful = slow || lane.standing === 'new'
-        const free = capacity(lane) - held(lane)
+        const free = capacity(endpointId, lane) - held(lane)
         const room = Math.min(left, free, slow ? slowLeft : free, doubtful ? doubtfulLeft : free)
         if (room <= 0) continue
         left -= room
@@ -116,7 +136,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     },
     isLow(endpointId) {
       const lane = laneOf(endpointId)
-      return lane.quick ? held(lane) <= capacity(lane) / 2 : held(lane) < capacity(lane)
+      const room = capacity(endpointId, lane)
+      return lane.quick ? held(lane) <= room / 2 : held(lane) < room
     },
     add(job) {
       const { endpointId } = job.claimed
@@ -129,7 +150,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     next() {
       if (sending >= concurrency || waiting === 0) return null
       for (const [endpointId, lane] of active) {
-        if (lane.waiting.length === 0 || lane.started.size >= lane.limit) continue
+        const most = Math.min(lane.limit, caps.get(endpointId) ?? lane.limit)
+        if (lane.waiting.length === 0 || lane.started.size >= most) continue
         const job = lane.waiting.shift()!
         const mark = { at: monotonic() }
         lane.started.add(mark)
@@ -143,8 +165,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
           if (reaction !== null) {
             const lasted = monotonic() - mark.at
             lane.standing = reaction === 'silent' || lasted > slowMilliseconds ? 'slow' : 'good'
-            lane.quick = reaction === 'answered' && lasted < quickMilliseconds
-            lane.limit = reaction === 'answered' ? Math.min(perEndpoint, lane.limit * 2) : 1
+            lane.quick = reaction === 'taken' && lasted < quickMilliseconds
+            lane.limit = reaction === 'taken' ? Math.min(perEndpoint, lane.limit * 2) : 1
           }
           settle(endpointId, lane)
         }

@@ -11,8 +11,11 @@ import {
   markFailed,
   scheduleRetry,
   type AttemptRecord,
+  type LastTry,
 } from './delivery-store.ts'
-import { disableEndpoint, toStoredEvent, type EventsContext } from '../events/index.ts'
+import { toStoredEvent, type EventsContext } from '../events/index.ts'
+import { announceExhausted } from './announce.ts'
+import { recordHealth, saysOfReceiver, type Counted } from './record-health.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
 
@@ -20,6 +23,9 @@ const batchSize = 64
 const gatherMilliseconds = 5
 /** Together well under a lease: after that the delivery is somebody else's, and trying on is of no use. */
 const patience = { retries: 8, minTimeout: 100, factor: 2, maxTimeout: 5000 }
+
+/** Until the next try after one that says nothing about the receiver. */
+const blamelessSeconds = 30
 
 export interface Recorder {
   /** Resolves when the result is kept, or given up; then the lease runs out and the event is sent again. Never rejects. */
@@ -91,47 +97,56 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
     results.map(({ claimed }) => claimed),
   )
   const attempts: AttemptRecord[] = []
-  const delivered: string[] = []
-  const failed: string[] = []
+  const delivered: LastTry[] = []
+  const failed: LastTry[] = []
+  const counted: Counted[] = []
   for (const result of results) {
     // A result whose lease had run out is kept, but the delivery belongs to its successor.
     const attempt = owned.has(result.claimed.id) ? await applyDelivered(ctx, trx, result) : result.attempt
     attempts.push(attempt)
     if (!owned.has(result.claimed.id)) continue
-    if (attempt.outcome === 'success') {
-      delivered.push(attempt.deliveryId)
-      continue
+    counted.push({ result, attempt })
+    const last = { id: attempt.deliveryId, status: attempt.responseStatus, error: attempt.errorCode }
+    if (attempt.outcome === 'success') delivered.push(last)
+    else if (!(await postpone(ctx, trx, result, last))) {
+      failed.push(last)
+      await giveUp(ctx, trx, result, last)
     }
-    if (result.gone) {
-      const { id, url } = result.load.target
-      await disableEndpoint(trx, { id, url, cause: 'gone', reason: 'The receiver answered 410 Gone.', now })
-    }
-    const delay = retryDelay(
-      ctx.config.webhooks.retrySeconds,
-      attempt.n - result.claimed.baseAttempt,
-      result.retryAfter,
-    )
-    if (delay !== null) {
-      await scheduleRetry(trx, attempt.deliveryId, isoIn(ctx.clock, delay))
-      continue
-    }
-    failed.push(attempt.deliveryId)
-    await applyExhausted(ctx, trx, result)
-    const { id: deliveryId, eventId, endpointId } = result.claimed
-    afterCommit(trx, () =>
-      ctx.lifecycle.emit('delivery.failed', { deliveryId, eventId, endpointId, attempts: attempt.n }),
-    )
   }
   await insertAttempts(trx, ctx.dialect, attempts)
   await markDelivered(trx, delivered, now)
   await markFailed(trx, failed, now)
+  await recordHealth(ctx, trx, counted)
+}
+
+/** Plans the next try; false when there is none. */
+async function postpone(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<boolean> {
+  const { claimed, attempt, retryAfter, overloaded, asks } = result
+  if (!saysOfReceiver(attempt)) {
+    await scheduleRetry(trx, last, isoIn(ctx.clock, blamelessSeconds), true)
+    return true
+  }
+  if (asks === 'abort-message') return false
+  const tired = overloaded || attempt.errorCode === 'timeout'
+  const tries = claimed.attempt - claimed.baseAttempt
+  const delay = retryDelay(ctx.config.webhooks.retrySeconds, tries, { retryAfter, tired })
+  if (delay === null) return false
+  await scheduleRetry(trx, last, isoIn(ctx.clock, delay), false)
+  return true
+}
+
+async function giveUp(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<void> {
+  await applyExhausted(ctx, trx, result)
+  await announceExhausted(ctx, trx, result, last)
+  const { id: deliveryId, eventId, endpointId, attempt } = result.claimed
+  afterCommit(trx, () => ctx.lifecycle.emit('delivery.failed', { deliveryId, eventId, endpointId, attempts: attempt }))
 }
 
 /** Runs the hook for a 2xx, if there is one. When it throws, the attempt counts as failed. */
 async function applyDelivered(ctx: EventsContext, trx: Knex.Transaction, result: Result): Promise<AttemptRecord> {
   const { attempt, load } = result
   const hook = ctx.eventHooks.delivered[load.event.type]
-  if (!hook || attempt.outcome === 'failure') return attempt
+  if (!hook || load.event.test || attempt.outcome === 'failure') return attempt
   const error = await inSavepoint(trx, () => hook(trx, toStoredEvent(load.event)))
   if (!error) return attempt
   ctx.logger.error(
@@ -144,7 +159,7 @@ async function applyDelivered(ctx: EventsContext, trx: Knex.Transaction, result:
 
 async function applyExhausted(ctx: EventsContext, trx: Knex.Transaction, { load }: Result): Promise<void> {
   const hook = ctx.eventHooks.exhausted[load.event.type]
-  if (!hook) return
+  if (!hook || load.event.test) return
   const error = await inSavepoint(trx, () => hook(trx, toStoredEvent(load.event)))
   if (error) ctx.logger.error({ err: error, eventId: load.event.id }, 'a failed event could not be applied')
 }

@@ -1,20 +1,23 @@
 const longestRetryAfter = 24 * 3600
 const jitter = 0.2
+/** A receiver that has too much to do, or did not answer in time, is not helped by being asked again in five seconds. Never longer than the schedule’s own longest wait. */
+const leastPatience = 60
 
 /**
  * Seconds until the next try, or null when the schedule is at its end.
  * `attempt` counts from 1. A receiver's own wish is followed when it asks for more patience than the schedule has, up to a
- * day; asking for less would let it draw a storm upon itself.
+ * day; asking for less would let it draw a storm upon itself. `tired` receivers, overloaded or too slow, get a minute at least.
  */
 export function retryDelay(
   schedule: number[],
   attempt: number,
-  retryAfter: number | null,
+  { retryAfter, tired }: { retryAfter: number | null; tired: boolean },
   random: () => number = Math.random,
 ): number | null {
   const planned = schedule[attempt - 1]
   if (planned === undefined) return null
-  const jittered = planned * (1 - jitter + 2 * jitter * random())
+  const patient = tired ? Math.max(planned, Math.min(leastPatience, Math.max(...schedule))) : planned
+  const jittered = patient * (1 - jitter + 2 * jitter * random())
   return Math.max(jittered, cappedRetryAfter(retryAfter))
 }
 

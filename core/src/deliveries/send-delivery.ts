@@ -8,7 +8,8 @@ import {
   type EventsContext,
   type Target,
 } from '../events/index.ts'
-import type { AttemptRecord, Claimed } from './delivery-store.ts'
+import type { Claimed } from './claim-deliveries.ts'
+import type { AttemptRecord } from './delivery-store.ts'
 import { readRetryAfter } from './retry-policy.ts'
 
 const keptResponseBytes = 4096

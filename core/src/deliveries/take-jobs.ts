@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isoIn, nowIso } from '../kernel/index.ts'
-import { claimDeliveries, releaseDeliveries, type Claimed, type Wanted } from './delivery-store.ts'
+import { claimDeliveries, type Claimed, type Wanted } from './claim-deliveries.ts'
+import { releaseDeliveries } from './delivery-store.ts'
 import {
   checkWebhookSecret,
   findEvents,

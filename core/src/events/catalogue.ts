@@ -147,6 +147,22 @@ export const eventCatalogue = {
     sentence: 'A charge of your application was given back.',
     payload: own('charge.refunded', ChargeData),
   },
+  'endpoint.disabled': {
+    sentence: 'An endpoint was disabled; its events are held.',
+    payload: own('endpoint.disabled', Type.Object({})),
+  },
+  'endpoint.failing': {
+    sentence: 'An endpoint failed so often in a row that it is left alone.',
+    payload: own('endpoint.failing', Type.Object({})),
+  },
+  'endpoint.recovered': {
+    sentence: 'An endpoint that was failing took an event again.',
+    payload: own('endpoint.recovered', Type.Object({})),
+  },
+  'delivery.exhausted': {
+    sentence: 'An event was tried for the last time, and not taken.',
+    payload: own('delivery.exhausted', Type.Object({})),
+  },
 } satisfies Record<string, { sentence: string; payload: TSchema }>
 
 export type EventType = keyof typeof eventCatalogue

@@ -1,5 +1,17 @@
 import type { Environment } from '../context.ts'
-import { boolean, integer, iso, json, maybeIso, maybeText, text, toJson, type Db, type Row } from '../database/index.ts'
+import {
+  boolean,
+  integer,
+  iso,
+  json,
+  maybeIso,
+  maybeText,
+  text,
+  toJson,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
 import type {
   Endpoint,
@@ -59,6 +71,23 @@ export async function insertEndpoint(db: Db, endpoint: Endpoint): Promise<void> 
 /** Everything its owner decides; not its health, which the dispatcher may be writing at this moment. */
 export async function updateEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
   await db(table).where({ id: endpoint.id }).update(configColumns(endpoint))
+}
+
+/** Locked until the transaction ends, in one order; not against those who only refer to the endpoint, as every publish does. */
+export async function lockHealth(
+  db: Db,
+  dialect: Dialect,
+  ids: string[],
+): Promise<Map<string, { health: EndpointHealth; status: EndpointStatus }>> {
+  const query = db(table)
+    .select('id', 'status', 'breaker', 'breaker_until', 'breaker_trips', 'failures', 'failed_events', 'failing_since')
+    .whereIn('id', ids)
+    .orderBy('id')
+  if (dialect.rowLocks) query.forNoKeyUpdate()
+  const rows = (await query) as Row[]
+  return new Map(
+    rows.map((row) => [text(row.id), { health: mapHealth(row), status: text(row.status) as EndpointStatus }]),
+  )
 }
 
 export async function updateHealth(db: Db, id: string, health: EndpointHealth): Promise<void> {
@@ -151,6 +180,7 @@ function healthColumns(health: EndpointHealth): Row {
     breaker_until: health.breakerUntil,
     breaker_trips: health.breakerTrips,
     failures: health.failures,
+    failed_events: health.failedEvents,
     failing_since: health.failingSince,
   }
 }
@@ -192,6 +222,7 @@ function mapHealth(row: Row): EndpointHealth {
     breakerUntil: maybeIso(row.breaker_until),
     breakerTrips: integer(row.breaker_trips),
     failures: integer(row.failures),
+    failedEvents: integer(row.failed_events),
     failingSince: maybeIso(row.failing_since),
   }
 }

@@ -74,6 +74,8 @@ export interface EndpointHealth {
   breakerTrips: number
   /** Failed tries since the last one that succeeded. */
   failures: number
+  /** Events whose first try is among them. */
+  failedEvents: number
   failingSince: string | null
 }
 
@@ -82,6 +84,7 @@ export const healthy: EndpointHealth = {
   breakerUntil: null,
   breakerTrips: 0,
   failures: 0,
+  failedEvents: 0,
   failingSince: null,
 }
 

@@ -17,10 +17,15 @@ export interface NewEvent<Name extends string = EventType> {
   test?: boolean
   /** The same key in the same organization and environment is the same event, published once. */
   idempotencyKey?: string
+  /** An endpoint that is not told: what happened concerns it. */
+  notTo?: string
 }
 
 /** What decides who receives an event: where it happened, without what it tells. */
-export type Occurrence<Name extends string = EventType> = Omit<NewEvent<Name>, 'payload' | 'test' | 'idempotencyKey'>
+export type Occurrence<Name extends string = EventType> = Omit<
+  NewEvent<Name>,
+  'payload' | 'test' | 'idempotencyKey' | 'notTo'
+>
 
 /**
  * An event as HighLevel's marketplace tells it, but for `timestamp` and `webhookId`, which sending adds. The members after

@@ -1,5 +1,5 @@
 export { eventCatalogue, ownEventTypes } from './catalogue.ts'
-export { disableEndpoint, findTargets, updateHealth } from './endpoint-store.ts'
+export { disableEndpoint, findTargets, lockHealth, updateHealth } from './endpoint-store.ts'
 export { healthy, type Endpoint, type EndpointHealth, type Receiver, type Target } from './endpoint.ts'
 export { createEndpoint, deleteEndpoint, ownedEndpoint, scopeOf, secretContext, updateEndpoint } from './endpoints.ts'
 export { findEvents, toStoredEvent, type EventText } from './event-store.ts'

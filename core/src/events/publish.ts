@@ -32,7 +32,7 @@ export async function publishMany(ctx: EventsContext, db: Db, events: NewEvent<s
   const deliveries: Row[] = []
   for (const [index, event] of events.entries()) {
     const id = ids[index]!
-    const wanting = receivers.filter((receiver) => receives(receiver, event))
+    const wanting = receivers.filter((receiver) => receiver.id !== event.notTo && receives(receiver, event))
     const highLevel = wanting.some(({ format }) => format === 'highlevel') ? await toHighLevel(ctx, db, event) : null
     rows.push(eventRow(id, event, highLevel, now))
     for (const receiver of wanting) {
@@ -72,7 +72,7 @@ async function toHighLevel(ctx: EventsContext, db: Db, event: NewEvent<string>):
 /** The one rule of fan-out; what HighLevel's format does not tell is left out afterwards. */
 function receives(receiver: Receiver, event: Occurrence<string>): boolean {
   return (
-    receiver.organizationId === event.publisherId &&
+    receiver.organizationId === (event.publisherId ?? event.organizationId) &&
     receiver.environment === event.environment &&
     (receiver.applicationId === null || receiver.applicationId === event.applicationId) &&
     wantsType(receiver.events, event.type)
@@ -98,7 +98,7 @@ function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody 
 }
 
 function distinctPublishers(events: Occurrence<string>[]): string[] {
-  return [...new Set(events.flatMap(({ publisherId }) => publisherId ?? []))]
+  return [...new Set(events.map(({ publisherId, organizationId }) => publisherId ?? organizationId))]
 }
 
 function deliveryRow(eventId: string, type: string, receiver: Receiver, now: string): Row {

@@ -45,6 +45,7 @@ export const eventsMigration: Migration = {
       column.time('breaker_until').nullable()
       column.integer('breaker_trips')
       column.integer('failures')
+      column.integer('failed_events')
       column.time('failing_since').nullable()
       column.time('rate_time').nullable()
       column.time('created_time')
