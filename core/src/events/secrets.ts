@@ -51,9 +51,9 @@ export function newestSecret(secrets: EndpointSecret[], version: SigningVersion)
 }
 
 /**
- * Puts a new secret in front. The one before it signs too until `until`; those before that until the time they had already, for a
- * rotation must not prolong what an earlier one has promised to end. At most ten former ones stay: the oldest ends earlier.
- * With `until` not after `now` all former ones of the version end at once; the other version is left as it is.
+ * Puts a new secret in front. The former ones of its version sign too until `until`, or as long as they had already when that
+ * is sooner: a rotation prolongs nothing that an earlier one has promised to end, and after `until` the new one is alone. So
+ * with `until` not after `now` they end at once. At most ten stay: the oldest ends earlier. The other version is left as it is.
  */
 export function rotated(
   secrets: EndpointSecret[],
@@ -63,7 +63,7 @@ export function rotated(
   const live = liveSecrets(secrets, now)
   const same = live.filter(({ version }) => version === fresh.version)
   const former = (until > now ? same : [])
-    .map((each) => ({ ...each, expiresTime: each.expiresTime ?? until }))
+    .map((each) => ({ ...each, expiresTime: each.expiresTime && each.expiresTime < until ? each.expiresTime : until }))
     .slice(0, mostFormerSecrets)
   return [fresh, ...former, ...live.filter(({ version }) => version !== fresh.version)]
 }
