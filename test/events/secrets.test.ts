@@ -91,16 +91,20 @@ eachDatabase((database) => {
     }
   })
 
-  it.each(['', 'whsec_', 'whsec_not base64!', ownSecret(1, 23), ownSecret(1, 65), 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'])(
-    'refuses %j as a secret, when an endpoint is made and when it is rotated',
-    async (secret) => {
-      const { body: endpoint } = await create()
-      for (const answer of [await create({ secret }), await rotate(endpoint.id, { secret })]) {
-        expect([answer.status, answer.body.invalidFields[0].field]).toEqual([422, 'secret'])
-        expect(answer.body.detail).toContain('24 to 64 random bytes')
-      }
-    },
-  )
+  it.each([
+    '',
+    'whsec_',
+    'whsec_not base64!',
+    ownSecret(1, 23),
+    ownSecret(1, 65),
+    'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+  ])('refuses %j as a secret, when an endpoint is made and when it is rotated', async (secret) => {
+    const { body: endpoint } = await create()
+    for (const answer of [await create({ secret }), await rotate(endpoint.id, { secret })]) {
+      expect([answer.status, answer.body.invalidFields[0].field]).toEqual([422, 'secret'])
+      expect(answer.body.detail).toContain('24 to 64 random bytes')
+    }
+  })
 
   it('signs with the old and the new secret until the very second at which the old one ends', async () => {
     const { body: endpoint } = await create()
@@ -119,7 +123,10 @@ eachDatabase((database) => {
     expect(acceptedBy(both, [fresh, old])).toEqual([fresh, old])
     expect(String(both.headers['webhook-signature']).split(' ')).toHaveLength(2)
     // The newest first.
-    const first = { ...both, headers: { ...both.headers, 'webhook-signature': String(both.headers['webhook-signature']).split(' ')[0] } }
+    const first = {
+      ...both,
+      headers: { ...both.headers, 'webhook-signature': String(both.headers['webhook-signature']).split(' ')[0] },
+    }
     expect(acceptedBy(first, [fresh, old])).toEqual([fresh])
     clock.advance(59.999)
     expect(acceptedBy(await deliver(), [fresh, old])).toEqual([fresh, old])
@@ -211,7 +218,10 @@ eachDatabase((database) => {
     expect(rotation).toMatchObject({ version: 'v1a', secret: null, lastFour: null })
     const rotating = await deliver()
     expect(acceptedBy(rotating, [endpoint.secret])).toEqual([])
-    expect([endpoint.publicKey, rotation.publicKey].map((key: string) => keyAccepts(rotating, key))).toEqual([true, true])
+    expect([endpoint.publicKey, rotation.publicKey].map((key: string) => keyAccepts(rotating, key))).toEqual([
+      true,
+      true,
+    ])
     clock.advance(86_400)
     const after = await deliver()
     expect([endpoint.publicKey, rotation.publicKey].map((key: string) => keyAccepts(after, key))).toEqual([false, true])

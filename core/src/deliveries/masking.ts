@@ -38,11 +38,14 @@ export function keptRequestHeaders(sent: Record<string, string>, own: { name: st
 }
 
 /** Response headers as they are kept: without credentials, and the first 2 kB of all of them together. */
-export function keptResponseHeaders(received: Record<string, string | string[]>): Record<string, string> {
+export function keptResponseHeaders(
+  received: Record<string, string | string[]>,
+  keys: OpenedKeys,
+): Record<string, string> {
   const kept: [string, string][] = []
   let left = keptHeaderBytes
   for (const [name, value] of Object.entries(received)) {
-    const text = Array.isArray(value) ? value.join(', ') : value
+    const text = maskSent(Array.isArray(value) ? value.join(', ') : value, keys)
     left -= Buffer.byteLength(name)
     if (left <= 0) break
     const shown = credentialHeader.test(name) ? masked : cutTo(text, left)

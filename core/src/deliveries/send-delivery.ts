@@ -105,7 +105,7 @@ function outcomeOf(answer: OutboundResult, keys: OpenedKeys): Partial<AttemptRec
     connectMs: timings?.connectMilliseconds ?? null,
     firstByteMs: timings?.firstByteMilliseconds ?? null,
     responseStatus: status,
-    responseHeaders: keptResponseHeaders(headers),
+    responseHeaders: keptResponseHeaders(headers, keys),
     responseBody: maskTokens(maskSent(body, keys)),
     remoteAddress,
     ...(!isSuccess(status) && complaintAbout(status)),

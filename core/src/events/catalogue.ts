@@ -155,7 +155,9 @@ export const eventCatalogue = {
         endpointId: Id(),
         secretId: Id('The new one.'),
         version: Type.String({ description: '`v1` or `v1a`.' }),
-        expiresTime: Nullable(Time(), { description: 'Until when the one before signs too; null when there was none.' }),
+        expiresTime: Nullable(Time(), {
+          description: 'Until when the one before signs too; null when there was none.',
+        }),
       }),
     ),
   },

@@ -122,7 +122,8 @@ export async function assertUsable(
 export function assertMaker(caller: Caller, made: { installationId: string | null }): void {
   if (made.installationId === scopeOf(caller).installationId) return
   throw new StoaError('caller_not_allowed', {
-    message: 'An installed application made this. It can be disabled and deleted here, and changed by the application alone.',
+    message:
+      'An installed application made this. It can be disabled and deleted here, and changed by the application alone.',
   })
 }
 

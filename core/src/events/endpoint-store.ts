@@ -116,12 +116,7 @@ export async function removeEndpoint(db: Db, id: string, now: string): Promise<v
 }
 
 /** By its own id, or the one its owner gave it. With a dialect its row is locked, for those who write what they have read. */
-export async function findEndpoint(
-  db: Db,
-  scope: EndpointScope,
-  id: string,
-  lock?: Dialect,
-): Promise<Endpoint | null> {
+export async function findEndpoint(db: Db, scope: EndpointScope, id: string, lock?: Dialect): Promise<Endpoint | null> {
   const query = inScope(db, scope).where((named) => {
     named.where({ id }).orWhere({ given_id: id })
   })
@@ -132,7 +127,11 @@ export async function findEndpoint(
 
 /** What waits is sent as the endpoint now wants it: in order, or as it comes. */
 export async function setPendingFifo(db: Db, id: string, fifo: boolean): Promise<void> {
-  await db('stoa_deliveries').where({ endpoint_id: id }).whereNot({ fifo }).whereRaw(`state = 'pending'`).update({ fifo })
+  await db('stoa_deliveries')
+    .where({ endpoint_id: id })
+    .whereNot({ fifo })
+    .whereRaw(`state = 'pending'`)
+    .update({ fifo })
 }
 
 /** Ids of the endpoints that use a credential. */

@@ -1,5 +1,13 @@
 import { parseCollection, type CollectionSpec } from '../database/index.ts'
-import { defineOperation, linkTo, pagedReply, permission, reply, type CallerKind, type Operation } from '../http/index.ts'
+import {
+  defineOperation,
+  linkTo,
+  pagedReply,
+  permission,
+  reply,
+  type CallerKind,
+  type Operation,
+} from '../http/index.ts'
 import { Id, Type } from '../kernel/index.ts'
 import { searchCredentials } from './credential-store.ts'
 import { changeCredential, createCredential, ownedCredential } from './credentials.ts'
@@ -110,8 +118,7 @@ function webhookOperations(ctx: EventsContext): Operation[] {
       params: byId,
       responses: { 200: WebhookShape },
       errors: ['not_found'],
-      handler: async ({ db, caller, params }) =>
-        webhookShape(ctx, caller, await ownedEndpoint(db, caller, params.id)),
+      handler: async ({ db, caller, params }) => webhookShape(ctx, caller, await ownedEndpoint(db, caller, params.id)),
     }),
     defineOperation({
       ...common,
@@ -174,9 +181,7 @@ function credentialOperations(ctx: EventsContext): Operation[] {
       handler: async ({ db, caller, body }) => {
         const { credential, created } = await createCredential(ctx, db, caller, body)
         const headers = { Location: linkTo(ctx, caller, credentialPath(credential)) }
-        return created
-          ? reply(201, credentialShape(ctx, caller, credential), headers)
-          : reply(303, undefined, headers)
+        return created ? reply(201, credentialShape(ctx, caller, credential), headers) : reply(303, undefined, headers)
       },
     }),
     defineOperation({

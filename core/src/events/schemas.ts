@@ -36,12 +36,11 @@ export const Headers = Type.Array(
   }),
   {
     maxItems: mostHeaders,
-    description: 'Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on.',
+    description:
+      'Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on.',
   },
 )
-export const HeadersShape = Type.Array(
-  Type.Object({ name: Type.String(), value: Type.String(), status: HeaderStatus }),
-)
+export const HeadersShape = Type.Array(Type.Object({ name: Type.String(), value: Type.String(), status: HeaderStatus }))
 export const Method = OneOf(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], {
   description: 'GET and DELETE are sent without a body; the signature is over the empty one.',
 })
@@ -50,7 +49,8 @@ const Signing = Type.Array(SigningVersions, {
   minItems: 1,
   maxItems: 2,
   uniqueItems: true,
-  description: 'How it is signed (Standard Webhooks 1.0). `v1`: by a shared secret. `v1a`: Ed25519; verified by `publicKey`.',
+  description:
+    'How it is signed (Standard Webhooks 1.0). `v1`: by a shared secret. `v1a`: Ed25519; verified by `publicKey`.',
 })
 export const BodyTemplate = Nullable(Type.String({ minLength: 1, maxLength: 16_384 }), {
   description:
@@ -71,7 +71,8 @@ const readOnly = { readOnly: true }
 
 const HealthShape = Type.Object({
   breaker: OneOf(['closed', 'open'], {
-    description: '`open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides.',
+    description:
+      '`open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides.',
   }),
   breakerUntil: Nullable(Time()),
   failures: Type.Integer({ description: 'Failed tries since the last one that succeeded.' }),
@@ -174,7 +175,8 @@ export const RotateSecretBody = Strict({
     Type.Integer({
       minimum: 0,
       maximum: 604_800,
-      description: 'How long the former one signs too; 0 ends all former ones at once. By default as the host is configured.',
+      description:
+        'How long the former one signs too; 0 ends all former ones at once. By default as the host is configured.',
     }),
   ),
 })

@@ -24,7 +24,8 @@ const base64Of = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
 
 describe.each(verifiers)('%s', (_name, verify) => {
   const secret = newWebhookSecret()
-  const sign = (body: string, secrets = [secret]) => signWebhook({ id: 'msg_1', timestamp: new Date(), body, keys: keysOf(...secrets) })
+  const sign = (body: string, secrets = [secret]) =>
+    signWebhook({ id: 'msg_1', timestamp: new Date(), body, keys: keysOf(...secrets) })
 
   test.each(texts)('accepts the body %j', (text) => {
     const body = JSON.stringify({ text, big: 1e300, zero: -0 })
@@ -129,7 +130,13 @@ describe('v1a', () => {
   test('refuses a private key that is none, or whose halves do not belong together', () => {
     const swapped = Buffer.from(privateKey.replace('whsk_', ''), 'base64')
     Buffer.from(newWebhookKeyPair().publicKey.replace('whpk_', ''), 'base64').copy(swapped, 32)
-    for (const wrong of ['', 'no base64!', newWebhookSecret(), privateKey.slice(0, 40), `whsk_${swapped.toString('base64')}`]) {
+    for (const wrong of [
+      '',
+      'no base64!',
+      newWebhookSecret(),
+      privateKey.slice(0, 40),
+      `whsk_${swapped.toString('base64')}`,
+    ]) {
       expect(() => readWebhookKey('v1a', wrong)).toThrow(TypeError)
     }
   })

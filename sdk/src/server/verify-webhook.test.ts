@@ -174,7 +174,8 @@ describe('a webhook that the host signed with a private key (v1a)', () => {
     const right = signed()['webhook-signature']!
     expect(accepts(of(right.replace('v1a,', 'v1,')), [one.publicKey, secret])).toBe(false)
     expect(accepts(of(sign()['webhook-signature']!.replace('v1,', 'v1a,')), [one.publicKey, secret])).toBe(false)
-    for (const broken of ['v1a,', 'v1a,%%', right.slice(0, 20), `${right},x`]) expect(accepts(of(broken), one.publicKey)).toBe(false)
+    for (const broken of ['v1a,', 'v1a,%%', right.slice(0, 20), `${right},x`])
+      expect(accepts(of(broken), one.publicKey)).toBe(false)
   })
 
   test.each(['whpk_', 'whpk_AAAA', `whpk_${Buffer.alloc(33).toString('base64')}`, 'whsk_AAAA'])(

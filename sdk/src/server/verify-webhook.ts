@@ -96,7 +96,8 @@ function publicKeyVerifier(bytes: Buffer): Verifier {
   const key: KeyObject = createPublicKey({ key: jwk, format: 'jwk' })
   return {
     version: 'v1a',
-    fits: (signature, start, body) => verify(null, Buffer.concat([Buffer.from(start), Buffer.from(body)]), key, signature),
+    fits: (signature, start, body) =>
+      verify(null, Buffer.concat([Buffer.from(start), Buffer.from(body)]), key, signature),
   }
 }
 
