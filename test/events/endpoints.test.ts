@@ -2,7 +2,16 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { eachDatabase } from '../support/databases.ts'
 import { openHost, type OpenedHost } from '../support/host.ts'
-import { arrivedIds, openReceiver, until, type Receiver } from './support.ts'
+import { findTargets, healthy, updateEndpoint, updateHealth } from '../../core/src/events/index.ts'
+import {
+  arrivedIds,
+  createCaller,
+  openEvents,
+  openReceiver,
+  until,
+  type OpenedEvents,
+  type Receiver,
+} from './support.ts'
 
 const path = '/developers/webhooks/endpoints'
 
@@ -277,5 +286,196 @@ eachDatabase((database) => {
     await until(async () => (await history(other.id, '?status=delivered')).body.length === 4)
     expect(receiver.received.length).toBeLessThanOrEqual(before + 4)
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(4)
+  })
+
+  const options = {
+    method: 'PUT',
+    format: 'rebilly',
+    signing: ['v1', 'v1a'],
+    headers: [
+      { name: 'X-Tenant', value: 'a secret of mine', status: 'active' },
+      { name: 'x-other', value: 'b', status: 'inactive' },
+    ],
+    bodyTemplate: '{"id":"{{organizationId}}"}',
+    fifo: true,
+    rateLimit: 1000,
+    concurrency: 256,
+    timeoutMilliseconds: 30_000,
+  }
+  const shownOptions = {
+    ...options,
+    headers: [
+      { name: 'X-Tenant', value: '********', status: 'active' },
+      { name: 'x-other', value: '********', status: 'inactive' },
+    ],
+  }
+  const change = (id: string, body: object, token = publisher) => host.call('PATCH', `${path}/${id}`, { token, body })
+
+  it('keeps every option, shows no value of a header, and takes back what it has shown', async () => {
+    const { secret: _secret, ...made } = await createHere(options)
+    expect(made).toMatchObject({
+      ...shownOptions,
+      credentialId: null,
+      installationId: null,
+      statusCause: null,
+      health: { breaker: 'closed', breakerUntil: null, failures: 0, failingSince: null },
+    })
+    expect((await host.call('GET', `${path}/${made.id}`, { token: publisher })).body).toEqual(made)
+    // All of it sent back changes nothing; the masked values stay what they were.
+    const again = await change(made.id, made)
+    expect(again.body).toEqual({ ...made, updatedTime: again.body.updatedTime })
+    expect(again.body.updatedTime > made.updatedTime).toBe(true)
+
+    const none = { rateLimit: null, concurrency: null, timeoutMilliseconds: null, bodyTemplate: null, headers: [] }
+    expect((await change(made.id, none)).body).toMatchObject(none)
+    const plain = await createHere()
+    expect(plain).toMatchObject({
+      ...none,
+      method: 'POST',
+      format: 'standard',
+      signing: ['v1'],
+      publicKey: null,
+      fifo: false,
+    })
+  })
+
+  it('sends a header’s stored value after it was sent back masked, under a name of another case', async () => {
+    const { id } = await createHere({
+      headers: options.headers,
+      events: ['application.disabled', 'application.enabled'],
+    })
+    const answer = await change(id, {
+      headers: [
+        { name: 'x-tenant', value: '********' },
+        { name: 'X-New', value: 'new' },
+      ],
+    })
+    expect(answer.status).toBe(200)
+    await makeEvents('disable', 'enable')
+    await until(() => receiver.received.length === 2)
+    expect(receiver.received[0]!.headers).toMatchObject({ 'x-tenant': 'a secret of mine', 'x-new': 'new' })
+    const missing = await change(id, { headers: [{ name: 'x-unknown', value: '********' }] })
+    expect([missing.status, missing.body.invalidFields[0].field]).toEqual([422, 'headers.0.value'])
+  })
+
+  it.each([
+    ['Host', 'a'],
+    ['content-length', '1'],
+    ['Content-Type', 'text/plain'],
+    ['transfer-encoding', 'chunked'],
+    ['Connection', 'close'],
+    ['webhook-signature', 'v1,x'],
+    ['Webhook-Anything', 'x'],
+    ['svix-id', 'x'],
+    ['X-GHL-Signature', 'x'],
+    ['x-wh-signature', 'x'],
+    ['traceparent', 'x'],
+    ['x:y', 'x'],
+    ['x y', 'x'],
+    ['', 'x'],
+    ['x\r\ny', 'x'],
+    ['x-ä', 'x'],
+    ['x-own', 'a\r\nwebhook-id: 1'],
+    ['x-own', 'a\nb'],
+    ['x-own', 'a\u0007b'],
+    ['x-own', 'a\u007f'],
+    ['x-own', ' a'],
+    ['x-own', 'ä'],
+    ['x-own', 'x'.repeat(1001)],
+  ])('refuses the header %j: %j', async (name, value) => {
+    const answer = await create({ url: receiver.url, events: ['*'], headers: [{ name, value }] })
+    expect([answer.status, answer.body.code]).toEqual([422, 'validation_failed'])
+    expect(answer.body.invalidFields[0].field).toMatch(/^headers\.0/)
+  })
+
+  it('refuses a header twice, more than twenty, and numbers beyond their range', async () => {
+    const refused = async (body: object) =>
+      (await create({ url: receiver.url, events: ['*'], ...body })).body.invalidFields[0].field
+    const header = (name: string) => ({ name, value: 'x' })
+    expect(await refused({ headers: [header('x-a'), header('X-A')] })).toBe('headers.1.name')
+    expect(await refused({ headers: Array.from({ length: 21 }, (_, n) => header(`x-${n}`)) })).toBe('headers')
+    for (const [member, ...values] of [
+      ['rateLimit', 0, 1001, 1.5],
+      ['concurrency', 0, 257],
+      ['timeoutMilliseconds', 999, 30_001],
+    ] as const) {
+      for (const value of values) expect(await refused({ [member]: value })).toBe(member)
+    }
+    expect(await refused({ signing: [] })).toBe('signing')
+    expect(await refused({ signing: ['v2'] })).toBe('signing.0')
+    expect(await refused({ bodyTemplate: 'id={{id}}' })).toBe('bodyTemplate')
+    expect(await refused({ credentialId: 'cred_unknown' })).toMatch(/^credential/)
+  })
+})
+
+eachDatabase((database) => {
+  const update = ({ ctx }: OpenedEvents, id: string, body: Parameters<typeof updateEndpoint>[4]) =>
+    ctx.db.transaction((trx) => updateEndpoint(ctx, trx, createCaller(), id, body))
+
+  it('has the deliveries that wait in order, or not, from the moment on at which the endpoint is', async () => {
+    const opened = await openEvents(database)
+    const [one, other] = [
+      await opened.addEndpoint({ url: 'http://127.0.0.1:9/' }),
+      await opened.addEndpoint({ url: 'http://127.0.0.1:9/' }),
+    ]
+    await opened.publish()
+    const fifoOf = async (id: string) => {
+      const rows = (await opened.ctx.db('stoa_deliveries').where({ endpoint_id: id }).orderBy('id')) as {
+        fifo: unknown
+      }[]
+      return rows.map(({ fifo }) => Boolean(fifo))
+    }
+    await update(opened, one.id, { fifo: true })
+    await opened.publish()
+    expect([await fifoOf(one.id), await fifoOf(other.id)]).toEqual([
+      [true, true],
+      [false, false],
+    ])
+    const [first] = (await opened.ctx.db('stoa_deliveries').where({ endpoint_id: one.id }).orderBy('id')) as {
+      id: string
+    }[]
+    await opened.ctx.db('stoa_deliveries').where({ id: first!.id }).update({ state: 'delivered' })
+    await update(opened, one.id, { fifo: false })
+    expect(await fifoOf(one.id)).toEqual([true, false])
+  })
+
+  it('gives an endpoint that is turned on again every chance that a new one has, and no other', async () => {
+    const opened = await openEvents(database)
+    const { id } = await opened.addEndpoint({ url: 'http://127.0.0.1:9/' })
+    const since = opened.clock.now().toISOString()
+    const ill = {
+      breaker: 'open',
+      breakerUntil: since,
+      breakerTrips: 3,
+      failures: 40,
+      failedEvents: 4,
+      failingSince: since,
+    } as const
+    const health = async () => (await findTargets(opened.ctx.db, [id])).get(id)!.health
+    await updateHealth(opened.ctx.db, id, ill)
+    await update(opened, id, { description: 'still ill' })
+    expect(await health()).toEqual(ill)
+    await update(opened, id, { status: 'DISABLED' })
+    expect(await health()).toEqual(ill)
+    const answer = await update(opened, id, { status: 'ACTIVE' })
+    expect([await health(), answer.health, answer.statusCause]).toEqual([healthy, healthy, null])
+  })
+
+  it('loses no change of those that come at once', async () => {
+    const opened = await openEvents(database)
+    const { id } = await opened.addEndpoint({ url: 'http://127.0.0.1:9/' })
+    await Promise.all([
+      update(opened, id, { description: 'new' }),
+      update(opened, id, { fifo: true }),
+      update(opened, id, { rateLimit: 5 }),
+      update(opened, id, { events: ['charge.created'] }),
+    ])
+    const [row] = (await opened.ctx.db('stoa_webhook_endpoints')) as Record<string, unknown>[]
+    expect([row!.description, Boolean(row!.fifo), Number(row!.rate_limit), row!.events]).toEqual([
+      'new',
+      true,
+      5,
+      '["charge.created"]',
+    ])
   })
 })

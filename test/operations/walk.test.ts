@@ -24,6 +24,7 @@ const bodies: Record<string, object> = {
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
+  PutWebhook: { url: 'https://example.com/hook' },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },
@@ -280,6 +281,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     body: { name: 'k', permissions: ['*'] },
   })
   const endpoint = await publisher.createWebhookEndpoint({ body: { url: 'https://example.com/hook', events: ['*'] } })
+  await publisher.rotateWebhookSecret({ params: { id: endpoint.id } })
+  const [, endpointSecret] = await publisher.listWebhookSecrets({ params: { id: endpoint.id } })
+  await publisher.postServiceCredential({ body: { host: 'example.com', auth: { type: 'none' } } })
+  const [credential] = await publisher.getServiceCredentialCollection()
   const meter = await publisher.createMeter({
     params: { id: hidden.id },
     body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
@@ -307,7 +312,9 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/locations', { id: location }],
     ['/members', { id: user!.id }],
     ['/api-keys', { id: merchantKey.id }],
-    ['/developers/webhooks', { id: endpoint.id }],
+    ['/developers/webhooks', { id: endpoint.id, secretId: endpointSecret!.id }],
+    ['/webhooks', { id: endpoint.id }],
+    ['/service-credentials/webhook', { id: credential!.id }],
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [
       '/developers/applications',
@@ -350,7 +357,9 @@ function listing(name: string, logoId: string) {
       'instances:uninstall',
       'installer-details:show',
       'locations:show',
+      'merchant-webhooks:*',
       'organizations:show',
+      'service-credentials:store',
     ],
   }
 }

@@ -21,6 +21,7 @@ export {
   findUser,
   findUserByEmail,
   listLocations,
+  lockOrganization,
   listMemberships,
   listOrganizationsOf,
   ownerOf,

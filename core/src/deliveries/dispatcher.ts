@@ -180,8 +180,9 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   }
 
   /** A try must end within its lease, or another process makes it too. */
-  function endsTooSoon({ claimed }: Job<Load>): boolean {
-    return millisecondsUntil(claimed.leaseUntil) < timeoutMilliseconds + 5000
+  function endsTooSoon({ claimed, load }: Job<Load>): boolean {
+    const longest = load.target.timeoutMilliseconds ?? timeoutMilliseconds
+    return millisecondsUntil(claimed.leaseUntil) < longest + 5000
   }
 
   async function giveBack(jobs: Job<Load>[], nextTime: string | null = null): Promise<void> {

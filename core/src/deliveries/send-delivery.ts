@@ -1,24 +1,16 @@
-import type { OutboundResult } from '../outbound/index.ts'
-import {
-  highLevelText,
-  signHighLevel,
-  signWebhook,
-  toStoredEvent,
-  type EventText,
-  type EventsContext,
-  type Target,
-} from '../events/index.ts'
+import type { EventText, EventsContext, OpenedKeys, Target } from '../events/index.ts'
+import type { OutboundRequest, OutboundResponse, OutboundResult } from '../outbound/index.ts'
+import { composeRequest } from './compose-request.ts'
 import type { Claimed } from './claim-deliveries.ts'
 import type { AttemptRecord } from './delivery-store.ts'
+import { keptRequestHeaders, keptResponseHeaders, maskSent, maskTokens } from './masking.ts'
 import { readRetryAfter } from './retry-policy.ts'
 
-const keptResponseBytes = 4096
-
-/** What there is to send: an event to an endpoint, whose secret is opened. */
+/** What there is to send: an event to an endpoint, whose secrets are opened. */
 export interface Load {
   event: EventText
   target: Target
-  secret: string
+  keys: OpenedKeys
 }
 
 /** What one try came to. */
@@ -34,101 +26,94 @@ export interface Result {
   asks: 'disable' | 'abort-message' | null
   /** 429, 502, 503, 504: the receiver, or what stands before it, has too much to do. */
   overloaded: boolean
+  /** No answer before the deadline. */
+  timedOut: boolean
 }
 
 const overloadedStatuses = new Set([429, 502, 503, 504])
 
-/**
- * What a receiver answers may repeat what it was sent, with a token that is live; nothing that opens a door is kept. The
- * end of the text counts as the end of a token, because that is where an answer is cut off.
- */
-function maskTokens(text: string): string {
-  return text.replace(/stoa_(it|ak|cs)_([0-9A-Za-z]{36}|[0-9A-Za-z]+$)/g, 'stoa_$1_***')
-}
-
 /** Makes one try. Never throws for anything that an event, a secret or a receiver is. Null when what happened says nothing about the receiver, because this process is going down. */
 export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: Load): Promise<Result | null> {
-  const { event, target, secret } = load
-  const startedAt = ctx.clock.now()
-  const record = (outcome: Partial<AttemptRecord>): AttemptRecord => ({
+  const { event, target } = load
+  const started: AttemptRecord = {
     deliveryId: claimed.id,
     n: claimed.attempt,
     cause: claimed.cause,
     method: target.method,
     url: target.url,
     requestHeaders: {},
+    startedTime: ctx.clock.now().toISOString(),
+    durationMs: 0,
     connectMs: null,
     firstByteMs: null,
-    responseHeaders: null,
-    startedTime: startedAt.toISOString(),
-    durationMs: 0,
     outcome: 'failure',
     responseStatus: null,
+    responseHeaders: null,
     responseBody: null,
     errorCode: null,
     errorMessage: null,
     remoteAddress: null,
-    ...outcome,
-  })
-  const done = (attempt: AttemptRecord, retryAfter: number | null = null): Result => ({
-    claimed,
-    load,
-    attempt,
-    retryAfter,
-    gone: attempt.responseStatus === 410,
-    asks: null,
-    overloaded: overloadedStatuses.has(attempt.responseStatus ?? 0),
-  })
-
-  let body: string
-  let signature: Record<string, string>
+  }
+  let request: OutboundRequest
   try {
-    body = await bodyOf(ctx, claimed, event)
-    signature = {
-      ...signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] }),
-      ...(claimed.format === 'highlevel' && signHighLevel(body, ctx.signingKeys.ed25519.privateKey)),
-    }
+    request = await composeRequest(ctx, claimed, load)
   } catch (error) {
     ctx.logger.error({ err: error, eventId: event.id, type: event.type }, 'an event could not be made ready to be sent')
     const errorMessage = 'The host could not make this event ready to be sent; it tries again.'
-    return done(record({ errorCode: 'preparation', errorMessage }))
+    return resultOf(claimed, load, { ...started, errorCode: 'preparation', errorMessage })
   }
-  const answer = await ctx.outbound.send({
-    method: 'POST',
-    url: target.url,
-    headers: { 'content-type': 'application/json', ...signature },
-    body,
-    timeoutMs: ctx.config.webhooks.timeoutMilliseconds,
-    maxResponseBytes: keptResponseBytes,
-  })
+  const answer = await ctx.outbound.send(request)
   if (!answer.ok && answer.error === 'closed') return null
-  return done(
-    record(outcomeOf(answer)),
-    answer.ok ? readRetryAfter(answer.headers['retry-after'], ctx.clock.now()) : null,
-  )
+  const requestHeaders = keptRequestHeaders(request.headers ?? {}, load.keys.headers)
+  const result = resultOf(claimed, load, { ...started, requestHeaders, ...outcomeOf(answer, load.keys) })
+  if (!answer.ok) return result
+  return {
+    ...result,
+    retryAfter: readRetryAfter(answer.headers['retry-after'], ctx.clock.now()),
+    asks: wishOf(answer),
+  }
 }
 
-async function bodyOf(ctx: EventsContext, { format }: Claimed, event: EventText): Promise<string> {
-  if (format === 'highlevel') return highLevelText(event.id, event.highLevel!, ctx.clock.now())
-  const enrich = ctx.eventHooks.enrich[event.type]
-  return enrich ? JSON.stringify(await enrich(ctx.db, toStoredEvent(event))) : event.payloadText
+function resultOf(claimed: Claimed, load: Load, attempt: AttemptRecord): Result {
+  return {
+    claimed,
+    load,
+    attempt,
+    retryAfter: null,
+    gone: attempt.responseStatus === 410,
+    asks: null,
+    overloaded: overloadedStatuses.has(attempt.responseStatus ?? 0),
+    timedOut: attempt.errorCode === 'timeout',
+  }
 }
 
-function outcomeOf(answer: OutboundResult): Partial<AttemptRecord> {
+/** As with Svix, honoured with any answer but 2xx: who takes an event does not refuse it in the same breath. */
+function wishOf({ status, headers }: OutboundResponse): Result['asks'] {
+  if (isSuccess(status)) return null
+  const given = headers['webhook-delivery']
+  const wish = (Array.isArray(given) ? given[0] : given)?.trim().toLowerCase()
+  return wish === 'disable' || wish === 'abort-message' ? wish : null
+}
+
+function outcomeOf(answer: OutboundResult, keys: OpenedKeys): Partial<AttemptRecord> {
   if (!answer.ok) {
     return { durationMs: answer.durationMs, errorCode: answer.error, errorMessage: maskTokens(answer.message) }
   }
-  const { status, durationMs, body, remoteAddress } = answer
-  const success = status >= 200 && status <= 299
+  const { status, durationMs, body, headers, remoteAddress, timings } = answer
   return {
-    outcome: success ? 'success' : 'failure',
+    outcome: isSuccess(status) ? 'success' : 'failure',
     durationMs,
+    connectMs: timings?.connectMilliseconds ?? null,
+    firstByteMs: timings?.firstByteMilliseconds ?? null,
     responseStatus: status,
-    responseBody: maskTokens(body),
+    responseHeaders: keptResponseHeaders(headers, keys),
+    responseBody: maskTokens(maskSent(body, keys)),
     remoteAddress,
-    ...(!success && complaintAbout(status)),
+    ...(!isSuccess(status) && complaintAbout(status)),
   }
 }
+
+const isSuccess = (status: number) => status >= 200 && status <= 299
 
 function complaintAbout(status: number): Pick<AttemptRecord, 'errorCode' | 'errorMessage'> {
   if (status >= 300 && status <= 399) {

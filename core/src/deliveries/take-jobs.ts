@@ -3,11 +3,12 @@ import { isoIn, nowIso } from '../kernel/index.ts'
 import { claimDeliveries, type Claimed, type Wanted } from './claim-deliveries.ts'
 import { releaseDeliveries } from './delivery-store.ts'
 import {
-  checkWebhookSecret,
   findEvents,
   findTargets,
-  secretContext,
+  keysVersion,
+  openKeys,
   type EventsContext,
+  type OpenedKeys,
   type Target,
 } from '../events/index.ts'
 import type { Job } from './lanes.ts'
@@ -24,26 +25,21 @@ export function leaseSeconds(timeoutMilliseconds: number): number {
 
 /** Takes due deliveries, with their events and endpoints, in a handful of statements however many there are. */
 export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]) => Promise<Job<Load>[]> {
-  // Opening a secret costs more than signing with it. The key says which version of the row it was read from.
-  const secrets = new LRUCache<string, string>({ max: mostSecrets })
+  // Opening a secret costs more than signing with it. The key says which version of the rows it was read from.
+  const known = new LRUCache<string, OpenedKeys>({ max: mostSecrets })
 
-  async function openSecret(target: Target): Promise<string> {
-    const key = `${target.id} ${target.updatedTime}`
-    const known = secrets.get(key)
-    if (known !== undefined) return known
-    const secret = await ctx.secretBox.open(target.secrets[0]?.sealed ?? '', secretContext(target.id))
-    // An embedder's own box may open to anything. To sign with it would fail at every try and use the schedule up.
-    const complaint = checkWebhookSecret(secret)
-    if (complaint) throw new TypeError(complaint)
-    secrets.set(key, secret)
-    return secret
+  async function openOnce(target: Target): Promise<OpenedKeys> {
+    const version = keysVersion(target)
+    const keys = known.get(version) ?? (await openKeys(ctx, target))
+    known.set(version, keys)
+    return keys
   }
 
-  async function openAll(targets: Iterable<Target>): Promise<Map<string, string>> {
-    const opened = new Map<string, string>()
+  async function openAll(targets: Iterable<Target>): Promise<Map<string, OpenedKeys>> {
+    const opened = new Map<string, OpenedKeys>()
     for (const target of targets) {
       try {
-        opened.set(target.id, await openSecret(target))
+        opened.set(target.id, await openOnce(target))
       } catch (error) {
         // Tried again after a while: the key may come back, and unsigned is not an option.
         ctx.logger.error({ err: error, endpointId: target.id }, 'the secret of a webhook endpoint cannot be opened')
@@ -78,9 +74,9 @@ export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]
       targets,
     )
     return claimed.flatMap((each) => {
-      const secret = opened.get(each.endpointId)
-      if (secret === undefined) return []
-      const load = { event: events.get(each.eventId)!, target: targets.get(each.endpointId)!, secret }
+      const keys = opened.get(each.endpointId)
+      if (keys === undefined) return []
+      const load = { event: events.get(each.eventId)!, target: targets.get(each.endpointId)!, keys }
       return [{ claimed: each, load }]
     })
   }

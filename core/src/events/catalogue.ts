@@ -163,6 +163,20 @@ export const eventCatalogue = {
     sentence: 'An event was tried for the last time, and not taken.',
     payload: own('delivery.exhausted', Type.Object({})),
   },
+  'endpoint.secret-rotated': {
+    sentence: 'One of your webhook endpoints has a new secret or key; the one before may sign too for a while.',
+    payload: own(
+      'endpoint.secret-rotated',
+      Type.Object({
+        endpointId: Id(),
+        secretId: Id('The new one.'),
+        version: Type.String({ description: '`v1` or `v1a`.' }),
+        expiresTime: Nullable(Time(), {
+          description: 'Until when the one before signs too; null when there was none.',
+        }),
+      }),
+    ),
+  },
 } satisfies Record<string, { sentence: string; payload: TSchema }>
 
 export type EventType = keyof typeof eventCatalogue

@@ -1,6 +1,7 @@
 import type { Environment } from '../context.ts'
 import {
   boolean,
+  fetchCollection,
   integer,
   iso,
   json,
@@ -8,11 +9,14 @@ import {
   maybeText,
   text,
   toJson,
+  type CollectionQuery,
+  type CollectionSpec,
   type Db,
   type Dialect,
   type Row,
 } from '../database/index.ts'
 import type { Page, Paged } from '../http/index.ts'
+import { findCredentials } from './credential-store.ts'
 import type {
   Endpoint,
   EndpointHeader,
@@ -50,8 +54,11 @@ export async function findReceivers(db: Db, organizationIds: string[]): Promise<
 
 /** Deleted ones too: a delivery that was taken before the deletion still finds its own. */
 export async function findTargets(db: Db, ids: string[]): Promise<Map<string, Target>> {
-  const rows = (await db(table).whereIn('id', ids)) as Row[]
-  return new Map(rows.map((row) => [text(row.id), mapEndpoint(row)]))
+  const endpoints = ((await db(table).whereIn('id', ids)) as Row[]).map(mapEndpoint)
+  const credentials = await findCredentials(db, [...new Set(endpoints.flatMap((each) => each.credentialId ?? []))])
+  return new Map(
+    endpoints.map((each) => [each.id, { ...each, credential: credentials.get(each.credentialId ?? '') ?? null }]),
+  )
 }
 
 export async function insertEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
@@ -61,6 +68,7 @@ export async function insertEndpoint(db: Db, endpoint: Endpoint): Promise<void> 
     application_id: endpoint.applicationId,
     installation_id: endpoint.installationId,
     environment: endpoint.environment,
+    given_id: endpoint.givenId,
     transport: endpoint.transport,
     ...healthColumns(endpoint.health),
     created_time: endpoint.createdTime,
@@ -124,9 +132,44 @@ export async function removeEndpoint(db: Db, id: string, now: string): Promise<v
   })
 }
 
-export async function findEndpoint(db: Db, scope: EndpointScope, id: string): Promise<Endpoint | null> {
-  const row = await inScope(db, scope).where({ id }).first<Row | undefined>()
+/** By its own id, or the one its owner gave it. With a dialect its row is locked, for those who write what they have read. */
+export async function findEndpoint(db: Db, scope: EndpointScope, id: string, lock?: Dialect): Promise<Endpoint | null> {
+  const query = inScope(db, scope).where((named) => {
+    named.where({ id }).orWhere({ given_id: id })
+  })
+  if (lock?.rowLocks) query.forUpdate()
+  const row = await query.first<Row | undefined>()
   return row ? mapEndpoint(row) : null
+}
+
+/** What waits is sent as the endpoint now wants it: in order, or as it comes. */
+export async function setPendingFifo(db: Db, id: string, fifo: boolean): Promise<void> {
+  await db('stoa_deliveries')
+    .where({ endpoint_id: id })
+    .whereNot({ fifo })
+    .whereRaw(`state = 'pending'`)
+    .update({ fifo })
+}
+
+/** Ids of the endpoints that use a credential. */
+export async function findUsers(db: Db, credentialId: string): Promise<{ id: string; status: EndpointStatus }[]> {
+  const rows = (await db(table)
+    .select('id', 'status')
+    .where({ credential_id: credentialId })
+    .whereNull('deleted_time')) as Row[]
+  return rows.map((row) => ({ id: text(row.id), status: text(row.status) as EndpointStatus }))
+}
+
+/** As Rebilly's collections are asked for. */
+export async function searchEndpoints(
+  db: Db,
+  scope: EndpointScope,
+  spec: CollectionSpec,
+  wanted: CollectionQuery,
+  page: Page,
+): Promise<Paged<Endpoint>> {
+  const { rows, total } = await fetchCollection(inScope(db, scope), spec, wanted, page)
+  return { items: rows.map(mapEndpoint), total }
 }
 
 export async function listEndpoints(db: Db, scope: EndpointScope, page: Page): Promise<Paged<Endpoint>> {
@@ -192,6 +235,7 @@ function mapEndpoint(row: Row): Endpoint {
     applicationId: maybeText(row.application_id),
     installationId: maybeText(row.installation_id),
     environment: text(row.environment) as Environment,
+    givenId: maybeText(row.given_id),
     transport: text(row.transport) as Transport,
     url: text(row.url),
     method: text(row.method) as Method,

@@ -1,4 +1,5 @@
 import type { Environment } from '../context.ts'
+import type { Credential } from './credential.ts'
 import type { EndpointFormat } from './highlevel.ts'
 
 export type EndpointStatus = 'ACTIVE' | 'DISABLED'
@@ -14,6 +15,8 @@ export interface EndpointSecret {
   id: string
   version: SigningVersion
   sealed: string
+  /** Of a v1 secret, so that people tell which one they have; null of v1a. */
+  lastFour: string | null
   /** Of v1a: `whpk_` and the base64 of the public key, for whoever verifies. */
   publicKey: string | null
   createdTime: string
@@ -29,6 +32,8 @@ export interface EndpointHeader {
 
 export interface Endpoint {
   id: string
+  /** The id that its owner gave it, as Rebilly lets them; null when the host did. */
+  givenId: string | null
   organizationId: string
   /** Receives the events of this application alone; null for those of all applications of the organization. */
   applicationId: string | null
@@ -123,4 +128,4 @@ export type Target = Pick<
   | 'health'
   | 'createdTime'
   | 'updatedTime'
->
+> & { credential: Credential | null }

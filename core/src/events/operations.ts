@@ -1,17 +1,26 @@
 import { defineOperation, pagedReply, PageQuery, permission, type Operation } from '../http/index.ts'
-import { Id, Type } from '../kernel/index.ts'
-import { endpointShape } from './endpoint-shape.ts'
+import { Id, nowIso, Type } from '../kernel/index.ts'
+import { endpointShape, secretShape } from './endpoint-shape.ts'
+import { scopeOf } from './endpoint-scope.ts'
 import { listEndpoints } from './endpoint-store.ts'
-import { createEndpoint, deleteEndpoint, ownedEndpoint, scopeOf, updateEndpoint } from './endpoints.ts'
+import { createEndpoint, deleteEndpoint, ownedEndpoint, updateEndpoint } from './endpoints.ts'
 import type { EventsContext } from './events-context.ts'
 import { publicKeyShape } from './highlevel.ts'
+import { rebillyOperations } from './rebilly-operations.ts'
+import { endSecret, rotateSecret } from './rotate-secret.ts'
 import {
+  changeable,
   CreatedEndpointShape,
   CreateEndpointBody,
   EndpointShape,
   PublicKeyShape,
+  RotatedSecretShape,
+  RotateSecretBody,
+  SecretShape,
   UpdateEndpointBody,
+  type UpdateEndpoint,
 } from './schemas.ts'
+import { liveSecrets } from './secrets.ts'
 
 const readers = ['owner', 'admin', 'author', 'operator'] as const
 const writers = ['owner', 'admin', 'author'] as const
@@ -96,9 +105,9 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       params: byId,
       body: UpdateEndpointBody,
       responses: { 200: EndpointShape },
-      errors: ['not_found', 'invalid_url', 'limit_reached'],
+      errors: ['not_found', 'invalid_url', 'limit_reached', 'caller_not_allowed'],
       handler: async ({ db, caller, params, body }) =>
-        endpointShape(await updateEndpoint(ctx, db, caller, params.id, body)),
+        endpointShape(await updateEndpoint(ctx, db, caller, params.id, changesIn(body))),
     }),
     defineOperation({
       ...common,
@@ -116,6 +125,56 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       },
     }),
     defineOperation({
+      ...common,
+      id: 'rotateWebhookSecret',
+      method: 'POST',
+      path: `${path}/:id/secret`,
+      summary: 'Give an endpoint a new secret',
+      description:
+        'The former one signs too for `overlapSeconds`, so that a receiver takes either; at most ten former ones are kept. The secret is in this answer and in no other. For `v1a` a new key is made, and its public key told.',
+      permission: updateEndpoints,
+      params: byId,
+      body: RotateSecretBody,
+      bodyKind: 'optional',
+      responses: { 201: RotatedSecretShape },
+      errors: ['not_found', 'caller_not_allowed'],
+      handler: async ({ db, caller, params, body }) => {
+        const { sealed, ...told } = await rotateSecret(ctx, db, caller, params.id, body ?? {})
+        return { ...secretShape(sealed), ...told }
+      },
+    }),
+    defineOperation({
+      ...common,
+      id: 'listWebhookSecrets',
+      method: 'GET',
+      path: `${path}/:id/secrets`,
+      summary: 'List the secrets and keys that sign now, newest first; without what is secret',
+      permission: readEndpoints,
+      params: byId,
+      responses: { 200: Type.Array(SecretShape) },
+      errors: ['not_found'],
+      handler: async ({ db, caller, params }) => {
+        const { secrets } = await ownedEndpoint(db, caller, params.id)
+        return liveSecrets(secrets, nowIso(ctx.clock)).map(secretShape)
+      },
+    }),
+    defineOperation({
+      ...common,
+      id: 'endWebhookSecret',
+      method: 'DELETE',
+      path: `${path}/:id/secrets/:secretId`,
+      summary: 'End a former secret now',
+      permission: updateEndpoints,
+      params: Type.Object({ id: Id(), secretId: Id() }),
+      responses: { 204: null },
+      errors: ['not_found', 'wrong_state', 'caller_not_allowed'],
+      handler: async ({ db, caller, params }) => {
+        await endSecret(ctx, db, caller, params.id, params.secretId)
+        return undefined
+      },
+    }),
+    ...rebillyOperations(ctx),
+    defineOperation({
       surface: 'author',
       tag: 'Webhooks',
       id: 'getWebhookPublicKey',
@@ -128,4 +187,9 @@ export function eventsOperations(ctx: EventsContext): Operation[] {
       handler: () => Promise.resolve(publicKeyShape(ctx.signingKeys.ed25519.publicKey)),
     }),
   ]
+}
+
+/** What may be changed, without what was only sent back. */
+function changesIn(body: UpdateEndpoint): UpdateEndpoint {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => (changeable as string[]).includes(name)))
 }

@@ -8,6 +8,8 @@ export type OutboundRequest = {
   headers?: Record<string, string>
   /** Sent as these very bytes (a string as UTF-8) with an exact Content-Length. */
   body?: string | Buffer
+  /** With what to answer to a receiver that asks who is there (RFC 7617, RFC 7616). */
+  credentials?: { type: 'basic' | 'digest'; username: string; password: string }
   /** From the call to the last byte of the answer: name resolution, waiting for a connection and the body included. */
   timeoutMs: number
   /** Bytes of body that are kept. More is cut off, which is no failure. */

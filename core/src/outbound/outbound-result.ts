@@ -14,6 +14,7 @@ export type OutboundResponse = {
   truncated: boolean
   truncatedBy: 'limit' | 'timeout' | 'reset' | null
   durationMs: number
+  timings?: { connectMilliseconds: number | null; firstByteMilliseconds: number }
   remoteAddress: string
 }
 

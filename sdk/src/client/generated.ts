@@ -413,14 +413,45 @@ export interface Operations {
       id: string
       organizationId: string
       applicationId: (string | null)
+      installationId: (string | null)
       url: string
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
       events: Array<string>
       description: (string | null)
-      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
+      signing: Array<"v1" | "v1a">
+      publicKey: (string | null)
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      bodyTemplate: (string | null)
+      credentialId: (string | null)
+      /** One at a time, in the order in which they were published: while one fails, the others wait. */
+      fifo: boolean
+      /** Deliveries per second; null for as many as it keeps up with. */
+      rateLimit: (number | null)
+      /** Deliveries under way at once; null for as many as it keeps up with. */
+      concurrency: (number | null)
+      /** Total deadline of one try; null for that of the host. */
+      timeoutMilliseconds: (number | null)
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
+      statusCause: ("owner" | "gone" | "asked" | "failing" | null)
       statusReason: (string | null)
+      health: {
+        /** `open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides. */
+        breaker: "closed" | "open"
+        breakerUntil: (string | null)
+        /** Failed tries since the last one that succeeded. */
+        failures: number
+        failingSince: (string | null)
+      }
       environment: "production" | "sandbox"
       createdTime: string
       updatedTime: string
@@ -430,14 +461,40 @@ export interface Operations {
   createWebhookEndpoint: {
     input: {
       body: {
-        /** Where the events are sent, by POST. */
+        /** Where the events are sent. */
         url: string
         /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
         events: Array<string>
-        description?: (string | null)
-        /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
-        format?: "standard" | "rebilly" | "highlevel"
         applicationId?: (string | null)
+        /** `whsec_` and the base64 of 24 to 64 random bytes; when absent, one is made. */
+        secret?: string
+        /** GET and DELETE are sent without a body; the signature is over the empty one. */
+        method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+        description?: (string | null)
+        /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+        format?: "standard" | "rebilly" | "highlevel"
+        /** How it is signed (Standard Webhooks 1.0). `v1`: by a shared secret. `v1a`: Ed25519; verified by `publicKey`. */
+        signing?: Array<"v1" | "v1a">
+        /** Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on. */
+        headers?: Array<{
+          name: string
+          /** Kept sealed and shown as `********`; that sent back keeps the stored value. */
+          value: string
+          /** An inactive header is kept and not sent. */
+          status?: "active" | "inactive"
+        }>
+        /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+        bodyTemplate?: (string | null)
+        /** Of POST /service-credentials/webhook: a user name and a password to show to this host. */
+        credentialId?: (string | null)
+        /** One at a time, in the order in which they were published: while one fails, the others wait. */
+        fifo?: boolean
+        /** Deliveries per second; null for as many as it keeps up with. */
+        rateLimit?: (number | null)
+        /** Deliveries under way at once; null for as many as it keeps up with. */
+        concurrency?: (number | null)
+        /** Total deadline of one try; null for that of the host. */
+        timeoutMilliseconds?: (number | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
       }
@@ -446,14 +503,45 @@ export interface Operations {
       id: string
       organizationId: string
       applicationId: (string | null)
+      installationId: (string | null)
       url: string
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
       events: Array<string>
       description: (string | null)
-      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
+      signing: Array<"v1" | "v1a">
+      publicKey: (string | null)
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      bodyTemplate: (string | null)
+      credentialId: (string | null)
+      /** One at a time, in the order in which they were published: while one fails, the others wait. */
+      fifo: boolean
+      /** Deliveries per second; null for as many as it keeps up with. */
+      rateLimit: (number | null)
+      /** Deliveries under way at once; null for as many as it keeps up with. */
+      concurrency: (number | null)
+      /** Total deadline of one try; null for that of the host. */
+      timeoutMilliseconds: (number | null)
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
+      statusCause: ("owner" | "gone" | "asked" | "failing" | null)
       statusReason: (string | null)
+      health: {
+        /** `open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides. */
+        breaker: "closed" | "open"
+        breakerUntil: (string | null)
+        /** Failed tries since the last one that succeeded. */
+        failures: number
+        failingSince: (string | null)
+      }
       environment: "production" | "sandbox"
       createdTime: string
       updatedTime: string
@@ -472,14 +560,45 @@ export interface Operations {
       id: string
       organizationId: string
       applicationId: (string | null)
+      installationId: (string | null)
       url: string
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
       events: Array<string>
       description: (string | null)
-      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
+      signing: Array<"v1" | "v1a">
+      publicKey: (string | null)
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      bodyTemplate: (string | null)
+      credentialId: (string | null)
+      /** One at a time, in the order in which they were published: while one fails, the others wait. */
+      fifo: boolean
+      /** Deliveries per second; null for as many as it keeps up with. */
+      rateLimit: (number | null)
+      /** Deliveries under way at once; null for as many as it keeps up with. */
+      concurrency: (number | null)
+      /** Total deadline of one try; null for that of the host. */
+      timeoutMilliseconds: (number | null)
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
+      statusCause: ("owner" | "gone" | "asked" | "failing" | null)
       statusReason: (string | null)
+      health: {
+        /** `open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides. */
+        breaker: "closed" | "open"
+        breakerUntil: (string | null)
+        /** Failed tries since the last one that succeeded. */
+        failures: number
+        failingSince: (string | null)
+      }
       environment: "production" | "sandbox"
       createdTime: string
       updatedTime: string
@@ -492,19 +611,47 @@ export interface Operations {
         id: string
       }
       body: {
-        /** Where the events are sent, by POST. */
+        /** Where the events are sent. */
         url?: string
         /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
         events?: Array<string>
+        /** GET and DELETE are sent without a body; the signature is over the empty one. */
+        method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
         description?: (string | null)
-        /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+        /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
         format?: "standard" | "rebilly" | "highlevel"
+        /** How it is signed (Standard Webhooks 1.0). `v1`: by a shared secret. `v1a`: Ed25519; verified by `publicKey`. */
+        signing?: Array<"v1" | "v1a">
+        /** Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on. */
+        headers?: Array<{
+          name: string
+          /** Kept sealed and shown as `********`; that sent back keeps the stored value. */
+          value: string
+          /** An inactive header is kept and not sent. */
+          status?: "active" | "inactive"
+        }>
+        /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+        bodyTemplate?: (string | null)
+        /** Of POST /service-credentials/webhook: a user name and a password to show to this host. */
+        credentialId?: (string | null)
+        /** One at a time, in the order in which they were published: while one fails, the others wait. */
+        fifo?: boolean
+        /** Deliveries per second; null for as many as it keeps up with. */
+        rateLimit?: (number | null)
+        /** Deliveries under way at once; null for as many as it keeps up with. */
+        concurrency?: (number | null)
+        /** Total deadline of one try; null for that of the host. */
+        timeoutMilliseconds?: (number | null)
         /** A disabled endpoint is sent nothing; its events are held until it is active again. */
         status?: "ACTIVE" | "DISABLED"
         id?: unknown
         organizationId?: unknown
         applicationId?: unknown
+        installationId?: unknown
+        publicKey?: unknown
+        statusCause?: unknown
         statusReason?: unknown
+        health?: unknown
         environment?: unknown
         createdTime?: unknown
         updatedTime?: unknown
@@ -514,14 +661,45 @@ export interface Operations {
       id: string
       organizationId: string
       applicationId: (string | null)
+      installationId: (string | null)
       url: string
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
       events: Array<string>
       description: (string | null)
-      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
+      signing: Array<"v1" | "v1a">
+      publicKey: (string | null)
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      bodyTemplate: (string | null)
+      credentialId: (string | null)
+      /** One at a time, in the order in which they were published: while one fails, the others wait. */
+      fifo: boolean
+      /** Deliveries per second; null for as many as it keeps up with. */
+      rateLimit: (number | null)
+      /** Deliveries under way at once; null for as many as it keeps up with. */
+      concurrency: (number | null)
+      /** Total deadline of one try; null for that of the host. */
+      timeoutMilliseconds: (number | null)
       /** A disabled endpoint is sent nothing; its events are held until it is active again. */
       status: "ACTIVE" | "DISABLED"
+      statusCause: ("owner" | "gone" | "asked" | "failing" | null)
       statusReason: (string | null)
+      health: {
+        /** `open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides. */
+        breaker: "closed" | "open"
+        breakerUntil: (string | null)
+        /** Failed tries since the last one that succeeded. */
+        failures: number
+        failingSince: (string | null)
+      }
       environment: "production" | "sandbox"
       createdTime: string
       updatedTime: string
@@ -535,6 +713,483 @@ export interface Operations {
       }
     }
     result: undefined
+  }
+  /** Give an endpoint a new secret */
+  rotateWebhookSecret: {
+    input: {
+      params: {
+        id: string
+      }
+      body?: {
+        version?: "v1" | "v1a"
+        /** `whsec_` and the base64 of 24 to 64 random bytes; when absent, one is made. */
+        secret?: string
+        /** How long the former one signs too; 0 ends all former ones at once. By default as the host is configured. */
+        overlapSeconds?: number
+      }
+    }
+    result: {
+      id: string
+      version: "v1" | "v1a"
+      lastFour: (string | null)
+      publicKey: (string | null)
+      createdTime: string
+      expiresTime: (string | null)
+      secret: (string | null)
+      formerExpiresTime: (string | null)
+    }
+  }
+  /** List the secrets and keys that sign now, newest first; without what is secret */
+  listWebhookSecrets: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: Array<{
+      id: string
+      version: "v1" | "v1a"
+      lastFour: (string | null)
+      publicKey: (string | null)
+      createdTime: string
+      expiresTime: (string | null)
+    }>
+  }
+  /** End a former secret now */
+  endWebhookSecret: {
+    input: {
+      params: {
+        id: string
+        secretId: string
+      }
+    }
+    result: undefined
+  }
+  /** List webhooks, oldest first */
+  getWebhookCollection: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** `field:value`; `,` for one of several values, `;` between fields, `!` for not, `1..10` for a range. */
+        filter?: string
+        /** Fields, separated by commas; `-` before one for descending. */
+        sort?: string
+        /** Words to look for, each anywhere in the text. */
+        q?: string
+      }
+    }
+    result: Array<{
+      id: string
+      /** Empty for all. */
+      eventsFilter: Array<string>
+      status: "active" | "inactive"
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      url: string
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      credentialHash: (string | null)
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      body: (string | null)
+      filter: null
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }>
+  }
+  /** Create a webhook */
+  postWebhook: {
+    input: {
+      body: {
+        /** Event types; empty for all. */
+        eventsFilter?: Array<string>
+        status?: "active" | "inactive"
+        /** GET and DELETE are sent without a body; the signature is over the empty one. */
+        method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+        /** Where the events are sent. */
+        url: string
+        /** Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on. */
+        headers?: Array<{
+          name: string
+          /** Kept sealed and shown as `********`; that sent back keeps the stored value. */
+          value: string
+          /** An inactive header is kept and not sent. */
+          status?: "active" | "inactive"
+        }>
+        /** Of POST /service-credentials/webhook; for the host of `url`. */
+        credentialHash?: (string | null)
+        /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+        body?: (string | null)
+        /** Null: there is no filter but that of event types. */
+        filter?: unknown
+        id?: unknown
+        secret?: unknown
+        createdTime?: unknown
+        updatedTime?: unknown
+        _links?: unknown
+      }
+    }
+    result: {
+      id: string
+      /** Empty for all. */
+      eventsFilter: Array<string>
+      status: "active" | "inactive"
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      url: string
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      credentialHash: (string | null)
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      body: (string | null)
+      filter: null
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+      /** Not Rebilly’s: verifies the signatures, as Standard Webhooks says. Shown this once. */
+      secret: string
+    }
+  }
+  /** Get a webhook */
+  getWebhook: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      /** Empty for all. */
+      eventsFilter: Array<string>
+      status: "active" | "inactive"
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      url: string
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      credentialHash: (string | null)
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      body: (string | null)
+      filter: null
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
+  }
+  /** Replace a webhook, or create one with this id */
+  putWebhook: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** Event types; empty for all. */
+        eventsFilter?: Array<string>
+        status?: "active" | "inactive"
+        /** GET and DELETE are sent without a body; the signature is over the empty one. */
+        method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+        /** Where the events are sent. */
+        url: string
+        /** Sent with every event. Names that the host sets itself are refused: webhook-*, content-*, host and so on. */
+        headers?: Array<{
+          name: string
+          /** Kept sealed and shown as `********`; that sent back keeps the stored value. */
+          value: string
+          /** An inactive header is kept and not sent. */
+          status?: "active" | "inactive"
+        }>
+        /** Of POST /service-credentials/webhook; for the host of `url`. */
+        credentialHash?: (string | null)
+        /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+        body?: (string | null)
+        /** Null: there is no filter but that of event types. */
+        filter?: unknown
+        id?: unknown
+        secret?: unknown
+        createdTime?: unknown
+        updatedTime?: unknown
+        _links?: unknown
+      }
+    }
+    result: {
+      id: string
+      /** Empty for all. */
+      eventsFilter: Array<string>
+      status: "active" | "inactive"
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      url: string
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      credentialHash: (string | null)
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      body: (string | null)
+      filter: null
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    } | {
+      id: string
+      /** Empty for all. */
+      eventsFilter: Array<string>
+      status: "active" | "inactive"
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      url: string
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      credentialHash: (string | null)
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      body: (string | null)
+      filter: null
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+      /** Not Rebilly’s: verifies the signatures, as Standard Webhooks says. Shown this once. */
+      secret: string
+    }
+  }
+  /** Delete a webhook; what was still to be sent is not sent */
+  deleteWebhook: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: undefined
+  }
+  /** List credentials, oldest first; without passwords */
+  getServiceCredentialCollection: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** `field:value`; `,` for one of several values, `;` between fields, `!` for not, `1..10` for a range. */
+        filter?: string
+        /** Fields, separated by commas; `-` before one for descending. */
+        sort?: string
+        /** Words to look for, each anywhere in the text. */
+        q?: string
+      }
+    }
+    result: Array<{
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }>
+  }
+  /** Store a credential to be shown to receivers on one host */
+  postServiceCredential: {
+    input: {
+      body: {
+        /** The host that is shown the credential; one with a port is for that port alone. */
+        host: string
+        auth: {
+          type: "none" | "basic" | "digest"
+          username?: string
+          password?: string
+        }
+        status?: "active" | "inactive"
+        id?: unknown
+        type?: unknown
+        createdTime?: unknown
+        updatedTime?: unknown
+        _links?: unknown
+      }
+    }
+    result: {
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
+  }
+  /** Get a credential; without its password */
+  getServiceCredential: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
+  }
+  /** Change a credential */
+  putServiceCredential: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** The host that is shown the credential; one with a port is for that port alone. */
+        host?: string
+        auth?: {
+          type: "none" | "basic" | "digest"
+          username?: string
+          password?: string
+        }
+        status?: "active" | "inactive"
+        id?: unknown
+        type?: unknown
+        createdTime?: unknown
+        updatedTime?: unknown
+        _links?: unknown
+      }
+    }
+    result: {
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
+  }
+  /** Change a credential */
+  patchServiceCredential: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** The host that is shown the credential; one with a port is for that port alone. */
+        host?: string
+        auth?: {
+          type: "none" | "basic" | "digest"
+          username?: string
+          password?: string
+        }
+        status?: "active" | "inactive"
+        id?: unknown
+        type?: unknown
+        createdTime?: unknown
+        updatedTime?: unknown
+        _links?: unknown
+      }
+    }
+    result: {
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
+  }
+  /** Turn a credential off that no active endpoint uses */
+  postServiceCredentialDeactivation: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      type: "webhook"
+      host: string
+      auth: {
+        type: "none" | "basic" | "digest"
+        username?: string
+      }
+      status: "active" | "inactive"
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: string
+        href: string
+      }>
+    }
   }
   /** The public key that verifies webhooks in HighLevel’s format */
   getWebhookPublicKey: {
@@ -572,7 +1227,7 @@ export interface Operations {
       /** Of this event’s delivery to this endpoint. */
       deliveryId: string
       type: string
-      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
       applicationId: (string | null)
       /** Where it happened. */
@@ -3506,6 +4161,20 @@ export const routes = {
   getWebhookEndpoint: ['GET', '/developers/webhooks/endpoints/{id}', 'organization'],
   updateWebhookEndpoint: ['PATCH', '/developers/webhooks/endpoints/{id}', 'organization'],
   deleteWebhookEndpoint: ['DELETE', '/developers/webhooks/endpoints/{id}', 'organization'],
+  rotateWebhookSecret: ['POST', '/developers/webhooks/endpoints/{id}/secret', 'organization'],
+  listWebhookSecrets: ['GET', '/developers/webhooks/endpoints/{id}/secrets', 'organization'],
+  endWebhookSecret: ['DELETE', '/developers/webhooks/endpoints/{id}/secrets/{secretId}', 'organization'],
+  getWebhookCollection: ['GET', '/webhooks', 'organization'],
+  postWebhook: ['POST', '/webhooks', 'organization'],
+  getWebhook: ['GET', '/webhooks/{id}', 'organization'],
+  putWebhook: ['PUT', '/webhooks/{id}', 'organization'],
+  deleteWebhook: ['DELETE', '/webhooks/{id}', 'organization'],
+  getServiceCredentialCollection: ['GET', '/service-credentials/webhook', 'organization'],
+  postServiceCredential: ['POST', '/service-credentials/webhook', 'organization'],
+  getServiceCredential: ['GET', '/service-credentials/webhook/{id}', 'organization'],
+  putServiceCredential: ['PUT', '/service-credentials/webhook/{id}', 'organization'],
+  patchServiceCredential: ['PATCH', '/service-credentials/webhook/{id}', 'organization'],
+  postServiceCredentialDeactivation: ['POST', '/service-credentials/webhook/{id}/deactivation', 'organization'],
   getWebhookPublicKey: ['GET', '/developers/webhooks/public-key', ''],
   listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
   getApplicationCollection: ['GET', '/applications', 'organization'],

@@ -4,7 +4,7 @@ import { toWebhookEvent, type WebhookEvent } from './webhook-event.ts'
 import { WebhookVerificationError } from './webhook-verification-error.ts'
 
 export type WebhookOptions = {
-  /** The `whsec_...` secret of the endpoint; several while you are changing it. */
+  /** The `whsec_...` secret of the endpoint, or its `whpk_...` public key; several while you are changing it. */
   secret: string | readonly string[]
   /** Called once per delivery. When it throws, the host is answered 500 and tries again later. */
   onEvent: (event: WebhookEvent) => unknown

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, generateKeyPairSync, sign as signBy } from 'node:crypto'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import { verifyWebhook, WebhookVerificationError, type WebhookVerificationCode } from './index.ts'
@@ -138,3 +138,48 @@ function signBytes(bytes: Uint8Array): string {
   const key = Buffer.from(secret.slice(6), 'base64')
   return `v1,${createHmac('sha256', key).update(start).update(bytes).digest('base64')}`
 }
+
+describe('a webhook that the host signed with a private key (v1a)', () => {
+  const keyPair = () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url')
+    return { privateKey, publicKey: `whpk_${raw.toString('base64')}` }
+  }
+  const [one, other] = [keyPair(), keyPair()]
+  const signed = (pairs = [one], text = body) => {
+    const content = Buffer.from(`msg_1.${now.getTime() / 1_000}.${text}`)
+    const signatures = pairs.map((pair) => `v1a,${signBy(null, content, pair.privateKey).toString('base64')}`)
+    return { ...sign(), 'webhook-signature': signatures.join(' ') }
+  }
+  const accepts = (headers: Record<string, string>, secrets: string | string[], text = body) =>
+    codeOf(() => verifyWebhook({ headers, body: text, secrets, now })) === 'accepted'
+
+  test('is accepted with its public key, as text and as bytes, and with no other', () => {
+    expect(accepts(signed(), one.publicKey)).toBe(true)
+    expect(verifyWebhook({ headers: signed(), body: Buffer.from(body), secrets: one.publicKey, now }).id).toBe('msg_1')
+    expect(accepts(signed(), other.publicKey)).toBe(false)
+    expect(accepts(signed(), one.publicKey, `${body} `)).toBe(false)
+  })
+
+  test('is accepted while the key is being changed, and beside secrets, on either side', () => {
+    expect(accepts(signed([other, one]), one.publicKey)).toBe(true)
+    expect(accepts(signed(), [other.publicKey, secret, one.publicKey])).toBe(true)
+    const both = { ...signed(), 'webhook-signature': `${signed()['webhook-signature']} ${sign()['webhook-signature']}` }
+    expect(accepts(both, secret)).toBe(true)
+    expect(accepts(both, one.publicKey)).toBe(true)
+  })
+
+  test('is not believed for a signature of the other version, or one that is broken', () => {
+    const of = (signature: string) => ({ ...sign(), 'webhook-signature': signature })
+    const right = signed()['webhook-signature']!
+    expect(accepts(of(right.replace('v1a,', 'v1,')), [one.publicKey, secret])).toBe(false)
+    expect(accepts(of(sign()['webhook-signature']!.replace('v1,', 'v1a,')), [one.publicKey, secret])).toBe(false)
+    for (const broken of ['v1a,', 'v1a,%%', right.slice(0, 20), `${right},x`])
+      expect(accepts(of(broken), one.publicKey)).toBe(false)
+  })
+
+  test.each(['whpk_', 'whpk_AAAA', `whpk_${Buffer.alloc(33).toString('base64')}`, 'whsk_AAAA'])(
+    'is no reason to take %j for a key',
+    (key) => expect(() => verifyWebhook({ headers: signed(), body, secrets: key, now })).toThrow(TypeError),
+  )
+})

@@ -6,6 +6,7 @@ export const eventsMigration: Migration = {
     await createTable('stoa_webhook_credentials', (column, table) => {
       column.id()
       column.ref('organization_id', 'stoa_organizations')
+      column.text('application_id').nullable()
       column.text('installation_id').nullable()
       column.text('environment')
       column.text('host')
@@ -23,6 +24,7 @@ export const eventsMigration: Migration = {
       column.text('application_id').nullable()
       column.text('installation_id').nullable()
       column.text('environment')
+      column.text('given_id').nullable()
       column.text('transport')
       column.text('url')
       column.text('method')
@@ -53,6 +55,10 @@ export const eventsMigration: Migration = {
       column.time('deleted_time').nullable()
       table.index(['organization_id', 'environment', 'id'])
     })
+    await trx.raw(
+      `create unique index stoa_webhook_endpoints_given on stoa_webhook_endpoints (organization_id, environment, given_id)
+        where given_id is not null and deleted_time is null`,
+    )
     await createTable('stoa_events', (column, table) => {
       column.id()
       column.text('type')
