@@ -66,7 +66,8 @@ describe('with private networks not allowed', () => {
       const open = await dns.send(get(`http://${host}:${port}/`))
       const shut = await dns.send(get(`http://${host}:1/`))
       expect({ ...open, durationMs: 0 }).toEqual({ ...shut, durationMs: 0 })
-      expect(open).toMatchObject({ ok: false, error: 'blocked_address' })
+      expect(open).toMatchObject({ ok: false, error: 'blocked_address', remoteAddress: null })
+      expect(open.timings).toEqual({ connectMilliseconds: null, firstByteMilliseconds: null })
     }
     expect(connections).toBe(0)
   })
@@ -171,11 +172,10 @@ describe('with private networks allowed', () => {
 test('the address of the open socket is judged again', async () => {
   const verdicts = [true, false] // allowed when resolved, not when connected
   const policy = { publicOnly: false, allows: () => verdicts.shift() ?? false }
-  const connect = createGuardedConnector(policy, fakeDns({ 'app.example': [['127.0.0.1']] }))
+  const connect = createGuardedConnector({ policy, resolver: fakeDns({ 'app.example': [['127.0.0.1']] }) })
   const failure = await new Promise((resolve) => {
-    connect({ protocol: 'http:', hostname: 'app.example', host: 'app.example', port: String(port) }, (...result) =>
-      resolve(result[0]),
-    )
+    const target = { protocol: 'http:', hostname: 'app.example', host: 'app.example', port: String(port) }
+    connect(target, () => {}, resolve)
   })
   expect(failure).toMatchObject({ error: 'blocked_address' })
 })
