@@ -80,9 +80,13 @@ export function createOutbound(options: OutboundOptions): Outbound {
     start: () => Progress,
   ): Promise<Answer> {
     const read = async (dispatcher: Dispatcher, opaque: Progress): Promise<Answer> => {
-      const answer = await orAborted(dispatcher.request({ ...dispatched, opaque }), dispatched.signal)
-      const body = await readBody(answer.body, maxResponseBytes)
-      return { status: answer.statusCode, headers: answer.headers as OutboundResponse['headers'], ...body }
+      try {
+        const answer = await orAborted(dispatcher.request({ ...dispatched, opaque }), dispatched.signal)
+        const body = await readBody(answer.body, maxResponseBytes)
+        return { status: answer.statusCode, headers: answer.headers as OutboundResponse['headers'], ...body }
+      } finally {
+        opaque.over = true
+      }
     }
     const first = start()
     try {

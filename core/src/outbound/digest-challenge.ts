@@ -27,9 +27,8 @@ function parseHeader(text: string): Challenge[] {
     const [, name = '', quoted, bare] = match
     const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? bare
     if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: new Map() })
-    else if (!current || current.parameters.has(name.toLowerCase()))
-      broken.add(current ?? { scheme: '', parameters: new Map() })
-    else current.parameters.set(name.toLowerCase(), value)
+    else if (current?.parameters.has(name.toLowerCase())) broken.add(current)
+    else current?.parameters.set(name.toLowerCase(), value)
   }
   return challenges.filter((challenge) => !broken.has(challenge))
 }

@@ -1,4 +1,5 @@
 import { Client, type Dispatcher } from 'undici'
+import { notConnected } from './outbound-failure.ts'
 import type { Connected, GuardedConnector } from './guarded-connector.ts'
 
 /** What a request learns about the connection it goes over; undici does not tell. Handed in as `opaque`. */
@@ -13,10 +14,19 @@ export type Progress = {
   reused: boolean
   /** True while the egress proxy has yet to answer. */
   atProxy: boolean
+  /** Set by the caller once it wants no more of this request: answered, cut off or out of time. */
+  over: boolean
 }
 
 export function startProgress(): Progress {
-  return { remoteAddress: null, connectMilliseconds: null, firstByteAt: null, reused: false, atProxy: false }
+  return {
+    remoteAddress: null,
+    connectMilliseconds: null,
+    firstByteAt: null,
+    reused: false,
+    atProxy: false,
+    over: false,
+  }
 }
 
 const clientOptions: Client.Options = {
@@ -55,6 +65,9 @@ export function createTrackedClient(origin: URL, connect: GuardedConnector): Cli
   const client = new Client(origin, {
     ...clientOptions,
     connect: (target, callback) => {
+      // After an abort undici opens a connection for the very request that was aborted: a receiver that hangs would get
+      // two connections for each request. Failing here is heard by nobody, and undici then drops the request.
+      if (progress.over) return callback(notConnected(), null)
       const started = performance.now()
       const onProxy = (waiting: boolean) => {
         atProxy = progress.atProxy = waiting
