@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { createAddressPolicy } from './address-policy.ts'
 import { classifyError, closed } from './classify-error.ts'
@@ -130,6 +131,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     if (first.status !== 401) return first
     const authorization = digest.answer(first.headers['www-authenticate'])
     if (authorization === null) return first
+    await setImmediate() // undici takes the connection back a turn after the answer; sooner, another would be opened
     const second = await send(authorization)
     if (second.status === 401) digest.refused()
     return second

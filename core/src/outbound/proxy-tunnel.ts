@@ -20,11 +20,15 @@ export type ProxyOptions = {
   url: string
   resolver: HostResolver
   certificateAuthority?: string | undefined
-  /** Told what is wrong with the proxy, for the operator's log: neither its address nor its password is in it. */
+  /**
+   * Told what is wrong with the proxy, the same at most once a minute. For the operator's log: neither its address nor
+   * its password is in it.
+   */
   onFault?: ((reason: string) => void) | undefined
 }
 
 const answerWithinMs = 10_000
+const tellAgainAfterMs = 60_000
 
 /**
  * What a proxy may say about the target in `Proxy-Status` (RFC 9209) or Squid's own header. Everything else, a bare 502
@@ -43,12 +47,17 @@ const targetFaults: [RegExp, () => OutboundFailure][] = [
 export function createProxyTunnel({ url, resolver, certificateAuthority, onFault }: ProxyOptions): ProxyTunnel {
   const proxy = parseProxy(url)
   const authorization = authorizationOf(proxy)
+  const proxyHost = proxy.hostname.replace(/^\[|\]$/g, '')
   const secure = proxy.protocol === 'https:'
   const opening = new Set<ClientRequest>()
   // The resolver here is not guarded: the proxy is the operator's choice and mostly on a private address.
   const lookup = createLookup(resolver.resolve)
+  let told = { reason: '', at: -Infinity }
   const fault = (reason: string) => {
-    onFault?.(reason)
+    if (reason !== told.reason || performance.now() - told.at > tellAgainAfterMs) {
+      told = { reason, at: performance.now() }
+      onFault?.(reason)
+    }
     return proxyFailure()
   }
 
@@ -57,7 +66,9 @@ export function createProxyTunnel({ url, resolver, certificateAuthority, onFault
       const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`
       const request = (secure ? requestSecure : requestPlain)({
         method: 'CONNECT',
-        host: proxy.hostname.replace(/^\[|\]$/g, ''),
+        host: proxyHost,
+        // Node would verify the proxy by the `host` header, which names the target.
+        servername: isIP(proxyHost) ? '' : proxyHost,
         port: proxy.port || (secure ? 443 : 80),
         path: target,
         setHost: false,

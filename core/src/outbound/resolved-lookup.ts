@@ -5,6 +5,8 @@ export function createLookup(resolve: (host: string) => Promise<string[]>): Look
   return (host, options, callback) => {
     resolve(host).then(
       (addresses) => {
+        // Node takes the first without looking, and what it then throws ends the process.
+        if (addresses.length === 0) return callback(new Error('no address'), '', 4)
         const found = addresses.map((address) => ({ address, family: isIP(address) }))
         if (options.all) return callback(null, found)
         const [first] = found
