@@ -38,7 +38,7 @@ export async function startNameServer(answers: Record<string, NameAnswer>) {
     servers: [`127.0.0.1:${socket.address().port}`],
     /** Names, once for each question for A. */
     asked,
-    close: () => socket.close(),
+    close: () => void socket.close(),
   }
 }
 
