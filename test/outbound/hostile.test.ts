@@ -87,6 +87,13 @@ describe('a receiver that answers', () => {
   })
 })
 
+test('headers are told by their names in lower case, those that come twice as a list', async () => {
+  const head = 'Retry-After: 120\r\nWebhook-Delivery: disable\r\nX-Twice: a\r\nx-twice: b\r\n'
+  const receiver = await openReceiver((socket) => socket.end(answer('', head, '429 X')))
+  const headers = { 'retry-after': '120', 'webhook-delivery': 'disable', 'x-twice': ['a', 'b'] }
+  expect(await openOutbound().send(post(receiver.url))).toMatchObject({ ok: true, status: 429, headers })
+})
+
 describe('a receiver that does not answer', () => {
   test('because it accepts no connection ends at the deadline', async () => {
     const dead = await openDeadPort()
