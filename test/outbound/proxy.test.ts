@@ -136,6 +136,7 @@ describe('a proxy that does not work', () => {
     expect(result).toMatchObject({ ok: false, error: 'proxy', remoteAddress: null })
     expect(JSON.stringify([result, faults])).not.toMatch(/127\.0|receiver\.test|proxy\.test/)
     expect(JSON.stringify([result, faults])).not.toContain(String(proxy.port))
+    if (script?.says !== 'silence') await expect.poll(proxy.open).toBe(0)
   })
 
   test('because it is down or its name is not known is a fault of its own', async () => {

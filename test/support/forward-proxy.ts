@@ -28,7 +28,9 @@ export async function openForwardProxy({ tls, login, says }: ProxyScript = {}) {
       return client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n')
     }
     if (says === 'silence') return
-    if (says !== undefined) return client.end(says)
+    // Left open, as by a proxy that waits for a login; only one that says nothing hangs up.
+    if (says !== undefined) client.on('end', () => client.end()).resume() // HTTP servers leave a half open
+    if (says !== undefined) return says === '' ? client.end() : client.write(says)
     const target = connect(Number(/\d+$/.exec(url)), '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n')
       target.pipe(client).pipe(target)
@@ -42,6 +44,8 @@ export async function openForwardProxy({ tls, login, says }: ProxyScript = {}) {
     port,
     /** What CONNECT asked for, in order. */
     asked,
+    /** Connections from the client that are open. */
+    open: () => sockets.size,
     async close() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
