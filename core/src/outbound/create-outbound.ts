@@ -11,7 +11,7 @@ import { basicAuthorization, type OutboundRequest, prepareHeaders } from './outb
 import { type OutboundResponse, type OutboundResult, readBody } from './outbound-result.ts'
 import { createProxyTunnel } from './proxy-tunnel.ts'
 import { createHostResolver, type HostResolver } from './resolve-host.ts'
-import { createTrackedClient, type Progress, startProgress } from './tracked-client.ts'
+import { createTrackedClient, nobodyWaits, type Progress, startProgress } from './tracked-client.ts'
 
 export type OutboundOptions = {
   /** `true` opens loopback and the private ranges, a list opens those CIDRs. Metadata services only by CIDR. */
@@ -95,7 +95,8 @@ export function createOutbound(options: OutboundOptions): Outbound {
     } catch (error) {
       // The receiver closed an idle connection just as we wrote to it: the request was not looked at. Others in the
       // pool are likely as stale, so the second try has a connection to itself.
-      if (classifyError(error).error !== 'reset' || !first.reused) throw error
+      const stale = classifyError(error).error === 'reset' && first.reused
+      if (!stale && error !== nobodyWaits) throw error
       const fresh = makeClient(dispatched.origin)
       try {
         return await read(fresh, start())

@@ -29,6 +29,9 @@ export function startProgress(): Progress {
   }
 }
 
+/** Fails a connection that no request waits for. One that came in the very moment may get it, and is to go elsewhere. */
+export const nobodyWaits = notConnected()
+
 const clientOptions: Client.Options = {
   pipelining: 1,
   // Idle connections go after 10 s, 30 s at most when the receiver asks for it: 10,000 receivers must not hold 10,000 files.
@@ -67,7 +70,7 @@ export function createTrackedClient(origin: URL, connect: GuardedConnector): Cli
     connect: (target, callback) => {
       // After an abort undici opens a connection for the very request that was aborted: a receiver that hangs would get
       // two connections for each request. Failing here is heard by nobody, and undici then drops the request.
-      if (progress.over) return callback(notConnected(), null)
+      if (progress.over) return callback(nobodyWaits, null)
       const started = performance.now()
       const onProxy = (waiting: boolean) => {
         atProxy = progress.atProxy = waiting
