@@ -165,7 +165,7 @@ export const ConfigSchema = Type.Object(
         proxy: Nullable(Type.String({ format: 'uri', pattern: '^https?://' }), {
           default: null,
           description:
-            'A forward proxy (HTTP CONNECT) that every outgoing request goes through. It may be on a private address; the receivers are judged as without it.',
+            'A forward proxy (HTTP CONNECT) that every outgoing request goes through. It may be on a private address; the receivers are judged as without it, and then asked for by name, so a name that changes its address after that is for the proxy to refuse. A user name and password in it become Proxy-Authorization.',
         }),
         payloadLimitBytes: Type.Integer({
           minimum: 1024,

@@ -140,6 +140,8 @@ export async function createHost(input: HostConfig): Promise<Host> {
     allowHttp: config.webhooks.allowHttp,
     userAgent: `Stoa/${version}`,
     connectionsPerOrigin: config.webhooks.concurrency,
+    proxy: config.webhooks.proxy,
+    onProxyFault: (reason) => logger.warn({ reason }, 'the egress proxy does not work; nothing is sent until it does'),
   })
   const ctx: ApplicationsContext = {
     db,

@@ -96,19 +96,21 @@ function wishOf({ status, headers }: OutboundResponse): Result['asks'] {
 }
 
 function outcomeOf(answer: OutboundResult, keys: OpenedKeys): Partial<AttemptRecord> {
-  if (!answer.ok) {
-    return { durationMs: answer.durationMs, errorCode: answer.error, errorMessage: maskTokens(answer.message) }
-  }
-  const { status, durationMs, body, headers, remoteAddress, timings } = answer
-  return {
-    outcome: isSuccess(status) ? 'success' : 'failure',
+  const { durationMs, remoteAddress, timings } = answer
+  const circumstances = {
     durationMs,
-    connectMs: timings?.connectMilliseconds ?? null,
-    firstByteMs: timings?.firstByteMilliseconds ?? null,
+    remoteAddress,
+    connectMs: timings.connectMilliseconds,
+    firstByteMs: timings.firstByteMilliseconds,
+  }
+  if (!answer.ok) return { ...circumstances, errorCode: answer.error, errorMessage: maskTokens(answer.message) }
+  const { status, body, headers } = answer
+  return {
+    ...circumstances,
+    outcome: isSuccess(status) ? 'success' : 'failure',
     responseStatus: status,
     responseHeaders: keptResponseHeaders(headers, keys),
     responseBody: maskTokens(maskSent(body, keys)),
-    remoteAddress,
     ...(!isSuccess(status) && complaintAbout(status)),
   }
 }

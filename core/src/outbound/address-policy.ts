@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
@@ -60,12 +61,9 @@ function isPublic(address: Address): boolean {
 }
 
 function parseAddress(text: string): Address | null {
-  try {
-    const [bare = ''] = text.split('%')
-    return ipaddr.process(bare) // unmaps ::ffff:a.b.c.d, which the kernel would connect to as IPv4
-  } catch {
-    return null
-  }
+  const [bare = ''] = text.split('%')
+  // ipaddr.js also takes `127.1` and octal digits, which mean another address to others.
+  return isIP(bare) ? ipaddr.process(bare) : null // unmaps ::ffff:a.b.c.d, which the kernel would connect to as IPv4
 }
 
 function parseCidr(text: string): [Address, number] {

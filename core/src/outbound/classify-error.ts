@@ -1,4 +1,4 @@
-import { OutboundFailure } from './outbound-failure.ts'
+import { notConnected, OutboundFailure } from './outbound-failure.ts'
 
 const certificateProblems: Record<string, string> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
@@ -26,19 +26,11 @@ const refusedBeforeConnection = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/**
- * Names what went wrong before the connection stood. Refused, filtered and unreachable are one code and one sentence:
- * telling them apart is what a port scan is.
- */
+/** Names what went wrong before the connection stood. */
 export function classifyConnectError(error: Error, secure: boolean): OutboundFailure {
   if (error instanceof OutboundFailure) return error
   const code = codeOf(error)
-  if (!secure || refusedBeforeConnection.has(code)) {
-    return new OutboundFailure(
-      'connect',
-      'No connection could be made. Check the address and that the receiver is running.',
-    )
-  }
+  if (!secure || refusedBeforeConnection.has(code)) return notConnected()
   const problem = certificateProblems[code] ?? 'the TLS handshake failed'
   return new OutboundFailure('tls', `No secure connection could be made: ${problem}.`)
 }

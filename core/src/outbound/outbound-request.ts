@@ -1,15 +1,21 @@
 import { OutboundFailure } from './outbound-failure.ts'
 
+/**
+ * A user name and password for the receiver. `basic` (RFC 7617) sends them with the request. `digest` (RFC 7616) answers
+ * the receiver's challenge and sends neither; a receiver that only asks for Basic then gets nothing.
+ */
+export type OutboundCredentials = { type: 'basic' | 'digest'; username: string; password: string }
+
 /** A request to an address that somebody else chose. */
 export type OutboundRequest = {
   method: string
   /** Absolute; judged again on every call, because a URL can have been stored under another policy. */
   url: string
   headers?: Record<string, string>
+  /** They take the place of an `authorization` in `headers`. */
+  credentials?: OutboundCredentials
   /** Sent as these very bytes (a string as UTF-8) with an exact Content-Length. */
   body?: string | Buffer
-  /** With what to answer to a receiver that asks who is there (RFC 7617, RFC 7616). */
-  credentials?: { type: 'basic' | 'digest'; username: string; password: string }
   /** From the call to the last byte of the answer: name resolution, waiting for a connection and the body included. */
   timeoutMs: number
   /** Bytes of body that are kept. More is cut off, which is no failure. */
@@ -39,4 +45,21 @@ export function prepareHeaders(headers: Record<string, string>, userAgent: strin
     prepared[lower] = value
   }
   return prepared
+}
+
+/**
+ * The value of `authorization` for Basic. @throws OutboundFailure `invalid_request` for what cannot be said in it: a
+ * colon in the name (RFC 7617 section 2) and control characters.
+ */
+export function basicAuthorization({ username, password }: OutboundCredentials): string {
+  if (username.includes(':')) throw new OutboundFailure('invalid_request', 'A user name for Basic may have no colon.')
+  checkCredentials(username, password)
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+/** @throws OutboundFailure `invalid_request` */
+export function checkCredentials(username: string, password: string) {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (!/[\0-\x1F\x7F]/.test(username + password)) return
+  throw new OutboundFailure('invalid_request', 'A user name and password may have no control characters.')
 }

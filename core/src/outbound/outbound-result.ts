@@ -2,6 +2,25 @@ import type { Readable } from 'node:stream'
 import type { OutboundErrorCode } from './outbound-failure.ts'
 import { classifyError } from './classify-error.ts'
 
+/** Whole milliseconds by a monotonic clock. */
+export type OutboundTimings = {
+  /**
+   * What opening the connection took: name, TCP, TLS and proxy. Null when a kept-alive connection was used, and when
+   * none could be opened.
+   */
+  connectMilliseconds: number | null
+  /** From the call to the first byte of the answer, like curl's `time_starttransfer`. Null when none came. */
+  firstByteMilliseconds: number | null
+}
+
+type Circumstances = {
+  /** From the call to the end of the answer, or to the failure. */
+  durationMs: number
+  timings: OutboundTimings
+  /** The peer of the connection that was used. Null when there was none, and behind a proxy, which alone knows. */
+  remoteAddress: string | null
+}
+
 /** An answer of any status, 3xx included: redirects are never followed. */
 export type OutboundResponse = {
   ok: true
@@ -13,13 +32,10 @@ export type OutboundResponse = {
   /** True when the body is not all of it; `truncatedBy` says why. The status stands all the same. */
   truncated: boolean
   truncatedBy: 'limit' | 'timeout' | 'reset' | null
-  durationMs: number
-  timings?: { connectMilliseconds: number | null; firstByteMilliseconds: number }
-  remoteAddress: string
-}
+} & Circumstances
 
 /** No answer. `message` may be shown to the tenant. */
-export type OutboundFailed = { ok: false; error: OutboundErrorCode; message: string; durationMs: number }
+export type OutboundFailed = { ok: false; error: OutboundErrorCode; message: string } & Circumstances
 
 export type OutboundResult = OutboundResponse | OutboundFailed
 

@@ -1,46 +1,17 @@
-import { createSocket } from 'node:dgram'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { createHostResolver } from './resolve-host.ts'
+import { createHostResolver } from '../../core/src/outbound/index.ts'
+import { startNameServer, type NameAnswer } from '../support/name-server.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => stops.splice(0).forEach((stop) => stop()))
 
-type Answer = { address?: string; ttl?: number; code?: number } | 'silence'
-
-/** A name server on loopback with A records only; `asked` counts the questions for A. */
-async function startNameServer(answers: Record<string, Answer>) {
-  const asked: string[] = []
-  const socket = createSocket('udp4')
-  socket.on('message', (query, from) => {
-    const labels: string[] = []
-    let at = 12
-    for (let size = query[at] ?? 0; size > 0; size = query[at] ?? 0) {
-      labels.push(query.subarray(at + 1, at + 1 + size).toString())
-      at += 1 + size
-    }
-    const name = labels.join('.')
-    const isA = query.readUInt16BE(at + 1) === 1
-    if (isA) asked.push(name)
-    const answer = answers[name] ?? { code: 3 }
-    if (answer === 'silence') return
-    const header = Buffer.from(query.subarray(0, 12))
-    const records: Buffer[] = []
-    if (isA && answer.address) {
-      const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...answer.address.split('.').map(Number)])
-      record.writeUInt32BE(answer.ttl ?? 300, 6)
-      records.push(record)
-    }
-    header.writeUInt16BE(0x8180 | (answer.code ?? 0), 2)
-    header.writeUInt16BE(records.length, 6)
-    header.writeUInt32BE(0, 8)
-    socket.send(Buffer.concat([header, query.subarray(12, at + 5), ...records]), from.port, from.address)
-  })
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
-  stops.push(() => socket.close())
-  return { servers: [`127.0.0.1:${socket.address().port}`], asked }
+async function startServer(answers: Record<string, NameAnswer>) {
+  const server = await startNameServer(answers)
+  stops.push(server.close)
+  return server
 }
 
 function openResolver(options: Parameters<typeof createHostResolver>[0]) {
@@ -50,7 +21,7 @@ function openResolver(options: Parameters<typeof createHostResolver>[0]) {
 }
 
 test('a name is asked once, however many want it', async () => {
-  const { servers, asked } = await startNameServer({ 'a.test': { address: '192.0.2.1' } })
+  const { servers, asked } = await startServer({ 'a.test': { addresses: ['192.0.2.1'] } })
   const resolver = openResolver({ servers })
   expect(await Promise.all([resolver.resolve('a.test'), resolver.resolve('A.test.')])).toEqual([
     ['192.0.2.1'],
@@ -61,7 +32,7 @@ test('a name is asked once, however many want it', async () => {
 })
 
 test('a name is asked again when its TTL is over, which is a second at the least', async () => {
-  const { servers, asked } = await startNameServer({ 'a.test': { address: '192.0.2.1', ttl: 0 } })
+  const { servers, asked } = await startServer({ 'a.test': { addresses: ['192.0.2.1'], ttl: 0 } })
   const resolver = openResolver({ servers })
   await resolver.resolve('a.test')
   await resolver.resolve('a.test')
@@ -72,7 +43,7 @@ test('a name is asked again when its TTL is over, which is a second at the least
 })
 
 test('a name that does not exist says so', async () => {
-  const { servers } = await startNameServer({})
+  const { servers } = await startServer({})
   await expect(openResolver({ servers }).resolve('no.test')).rejects.toMatchObject({
     error: 'dns',
     message: expect.stringContaining('spelling'),
@@ -80,7 +51,7 @@ test('a name that does not exist says so', async () => {
 })
 
 test('a name server that fails is not called a name that does not exist', async () => {
-  const { servers } = await startNameServer({ 'broken.test': { code: 2 } })
+  const { servers } = await startServer({ 'broken.test': { code: 2 } })
   await expect(openResolver({ servers }).resolve('broken.test')).rejects.toMatchObject({
     error: 'dns',
     message: expect.stringContaining('did not answer'),
@@ -88,10 +59,10 @@ test('a name server that fails is not called a name that does not exist', async 
 })
 
 test('names on a silent name server hold up no others', async () => {
-  const answers: Record<string, Answer> = { 'ok.test': { address: '192.0.2.7' } }
+  const answers: Record<string, NameAnswer> = { 'ok.test': { addresses: ['192.0.2.7'] } }
   const silent = Array.from({ length: 50 }, (_, index) => `silent${index}.test`)
   for (const name of silent) answers[name] = 'silence'
-  const { servers } = await startNameServer(answers)
+  const { servers } = await startServer(answers)
   const resolver = openResolver({ servers })
   let settled = 0
   const waiting = silent.map((name) => resolver.resolve(name).catch(() => (settled += 1)))
@@ -102,7 +73,7 @@ test('names on a silent name server hold up no others', async () => {
 })
 
 test('localhost and what is below it is loopback and asked of nobody', async () => {
-  const { servers, asked } = await startNameServer({})
+  const { servers, asked } = await startServer({})
   const resolver = openResolver({ servers })
   expect(await resolver.resolve('localhost')).toEqual(['127.0.0.1', '::1'])
   expect(await resolver.resolve('app.localhost.')).toEqual(['127.0.0.1', '::1'])
@@ -110,7 +81,7 @@ test('localhost and what is below it is loopback and asked of nobody', async () 
 })
 
 test('the hosts file comes before the name server', async () => {
-  const { servers, asked } = await startNameServer({ 'a.test': { address: '192.0.2.1' } })
+  const { servers, asked } = await startServer({ 'a.test': { addresses: ['192.0.2.1'] } })
   const hostsFile = join(await mkdtemp(join(tmpdir(), 'stoa-')), 'hosts')
   await writeFile(hostsFile, '# local\n192.0.2.9 A.test other.test # mine\n2001:db8::9\ta.test\n')
   const resolver = openResolver({ servers, hostsFile })
