@@ -20,7 +20,7 @@ import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
-import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
+import { createDispatcher, createReplayWorker, createRetention, deliveriesOperations } from './deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
   createOpenApi,
@@ -209,7 +209,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
   )
   router.use(documentationRouter(ctx, operations, version))
 
-  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
+  const workers = [
+    createDispatcher(ctx),
+    createReplayWorker(ctx),
+    createRetention(ctx),
+    createInstallationWorker(ctx),
+    createCredentialSweeper(ctx, oauthSweeps),
+  ]
   return {
     router,
     wellKnown: createWellKnown(oauth),

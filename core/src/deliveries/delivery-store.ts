@@ -228,6 +228,9 @@ export async function insertAttempts(db: Db, dialect: Dialect, attempts: Attempt
       remote_address: attempt.remoteAddress,
     })),
   )
+  for (const { deliveryId, responseStatus, errorCode } of attempts) {
+    await db(table).where({ id: deliveryId }).update({ last_status: responseStatus, last_error: errorCode })
+  }
 }
 
 export async function attemptExists(db: Db, deliveryId: string, n: number): Promise<boolean> {
