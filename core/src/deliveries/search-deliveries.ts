@@ -10,8 +10,8 @@ const table = 'stoa_deliveries'
  * How many deliveries one statement looks at, and one request. What is rare among millions is not looked for to the end,
  * which on SQLite would keep the whole host waiting: the answer says where to go on.
  */
-export const mostPerWindow = 10_000
-const mostPerRequest = 100_000
+const mostPerWindow = 10_000
+const mostPerRequest = 50_000
 
 export interface Found {
   /** Newest first. */
@@ -66,9 +66,9 @@ export async function findDelivery(db: Db, scope: EndpointScope, id: string): Pr
   return ((await narrow(query, db, scope, {})) as Row[])[0] ?? null
 }
 
-/** Of the newest `mostPerWindow` deliveries of the organization, those in the scope. */
-export function newestDeliveries(db: Db, scope: EndpointScope): Knex.QueryBuilder {
-  return narrow(db.select('*').from(windowOf(db, scope, {}, mostPerWindow).as('w')), db, scope, {})
+/** Of the newest deliveries of the organization, those in the scope. */
+export function newestDeliveries(db: Db, scope: EndpointScope, most: number): Knex.QueryBuilder {
+  return narrow(db.select('id', 'type', 'created_time').from(windowOf(db, scope, {}, most).as('w')), db, scope, {})
 }
 
 /** What an index can tell: a stretch of it, from its newest end. */

@@ -18,7 +18,7 @@ export function trackingOperations(ctx: EventsContext): Operation[] {
       path,
       summary: 'List the attempts to send webhooks, newest first',
       description:
-        'Looks through the newest 10000 attempts, and counts among them; GET /developers/webhooks/deliveries looks through all. `filter` and `sort` take id, status, duration, initiatedTime, sentTime, url, method, eventType and attempt.',
+        'Looks through the newest 5000 attempts, and counts among them; GET /developers/webhooks/deliveries looks through all. `filter` and `sort` take id, status, duration, initiatedTime, sentTime, url, method, eventType and attempt.',
       permission: readEndpoints,
       query: TrackingQuery,
       responses: { 200: Type.Array(TrackingShape) },

@@ -4,9 +4,12 @@ import { scopeOf, type EndpointFormat, type EventsContext } from '../events/inde
 import { linkTo, type Caller, type Page, type Paged } from '../http/index.ts'
 import { StoaError } from '../kernel/index.ts'
 import { mapAttempt, payloadOf } from './history-store.ts'
-import { mostPerWindow, newestDeliveries } from './search-deliveries.ts'
+import { newestDeliveries } from './search-deliveries.ts'
 import { ownedDelivery } from './resend.ts'
 import type { Tracking } from './tracking-schemas.ts'
+
+/** Any order and any filter may be asked for, and no index has them all: so few enough to sort each time. */
+const mostLookedThrough = 5000
 
 const attempts: CollectionSpec = {
   columns: {
@@ -25,7 +28,7 @@ const attempts: CollectionSpec = {
   expandable: [],
 }
 
-/** A page of the attempts; looks through the newest `mostPerWindow`, however many there are. */
+/** A page of the attempts; looks through the newest ones alone, however many there are. */
 export async function listTracked(
   ctx: EventsContext,
   db: Db,
@@ -36,11 +39,11 @@ export async function listTracked(
   const newest = db
     .select('d.created_time', 'd.type', 'a.delivery_id', 'a.n', 'a.started_time', 'a.duration_ms', 'a.url', 'a.method')
     .select('a.response_status', db.raw(`a.delivery_id || '.' || a.n as id`))
-    .from(newestDeliveries(db, scopeOf(caller)).as('d'))
+    .from(newestDeliveries(db, scopeOf(caller), mostLookedThrough).as('d'))
     .join('stoa_delivery_attempts as a', 'a.delivery_id', 'd.id')
     .orderBy('d.id', 'desc')
     .orderBy('a.n', 'desc')
-    .limit(mostPerWindow)
+    .limit(mostLookedThrough)
   const { rows, total } = await fetchCollection(db.from(newest.as('t')), attempts, wanted, { limit, offset })
   return { items: await showTracked(ctx, db, caller, rows), total }
 }
