@@ -200,6 +200,28 @@ eachDatabase((database) => {
     expect((await see(bad.id)).state).toBe('done')
   })
 
+  it.each(['a successor has taken over', 'it was cancelled'])(
+    'does nothing late: when %s since it was claimed',
+    async (what) => {
+      const { ctx, endpointId, create, see, cancel, states, worker, clock } = await open()
+      for (let n = 0; n < 3; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
+      const { id } = await create({ kind: 'failed', perSecond: 1 })
+      const slow = withPause(ctx)
+      const running = createReplayWorker(slow.ctx).runDue()
+      await slow.paused
+      clock.advance(61)
+      if (what === 'it was cancelled') await cancel(id)
+      else await worker.runDue()
+      const [queued, before] = [await states(), await see(id)]
+
+      slow.resume()
+      await running
+
+      expect(await states()).toEqual(queued)
+      expect(await see(id)).toEqual(before)
+    },
+  )
+
   it('goes on by itself once it is started', async () => {
     const { ctx, endpointId, create, see, worker } = await open()
     for (let n = 0; n < 3; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
@@ -276,6 +298,28 @@ eachDatabase((database) => {
     await fc.assert(property, { numRuns: 30 })
   }, 120_000)
 })
+
+/** A process that claims, and then hangs before the transaction of its page. */
+function withPause(ctx: EventsContext) {
+  let resume!: () => void
+  let pause!: () => void
+  const gate = new Promise<void>((resolve) => (resume = resolve))
+  const paused = new Promise<void>((resolve) => (pause = resolve))
+  let count = 0
+  const db = new Proxy(ctx.db, {
+    get(target, name, receiver) {
+      if (name !== 'transaction') return Reflect.get(target, name, receiver) as unknown
+      return async (work: (trx: unknown) => Promise<unknown>) => {
+        if (++count === 2) {
+          pause()
+          await gate
+        }
+        return target.transaction(work)
+      }
+    },
+  })
+  return { ctx: { ...ctx, db }, paused, resume }
+}
 
 /** A process that dies before its transactions commit: now the claim's, now the page's. */
 function withDeaths(ctx: EventsContext): EventsContext {
