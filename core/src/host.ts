@@ -20,7 +20,7 @@ import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { createNotifications, migrate, openDatabase, pendingMigrations } from './database/index.ts'
-import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
+import { createDispatcher, createReplayWorker, createRetention, deliveriesOperations } from './deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
   createOpenApi,
@@ -214,7 +214,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
 
   const notifications = createNotifications(db, dialect, (err, sentence) => logger.warn({ err }, sentence))
   const relay = relaySignals(ctx.signals, notifications)
-  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
+  const workers = [
+    createDispatcher(ctx),
+    createReplayWorker(ctx),
+    createRetention(ctx),
+    createInstallationWorker(ctx),
+    createCredentialSweeper(ctx, oauthSweeps),
+  ]
   return {
     router,
     wellKnown: createWellKnown(oauth),

@@ -25,6 +25,7 @@ const bodies: Record<string, object> = {
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
+  createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },
@@ -307,14 +308,25 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     },
   })
 
+  // The installation was told to the endpoint, which answers nothing here: an attempt all the same.
+  const replay = await publisher.createWebhookReplay({
+    params: { id: endpoint.id },
+    body: { kind: 'missing', since: installed.createdTime! },
+  })
+  const attempt = await firstAttempt(opened)
+  const delivery = attempt.replace(/\.\d+$/, '')
+
   const byPrefix: [string, Record<string, string>][] = [
     ['/organizations', { id: world.organization.id }],
     ['/locations', { id: location }],
     ['/members', { id: user!.id }],
     ['/api-keys', { id: merchantKey.id }],
-    ['/developers/webhooks', { id: endpoint.id, secretId: endpointSecret!.id }],
     ['/webhooks', { id: endpoint.id }],
     ['/service-credentials/webhook', { id: credential!.id }],
+    ['/developers/webhooks/deliveries', { id: delivery }],
+    ['/developers/webhooks/replays', { id: replay.id }],
+    ['/developers/webhooks', { id: endpoint.id, secretId: endpointSecret!.id }],
+    ['/tracking/webhooks', { id: attempt }],
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [
       '/developers/applications',
@@ -341,6 +353,15 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
       for (const name of names) if (!ids?.[name]) throw new Error(`walk.test.ts knows no ${name} for ${path}`)
       return ids!
     },
+  }
+}
+
+/** An attempt to deliver something to the demo publisher, once there is one. */
+async function firstAttempt({ call, world }: OpenedHost): Promise<string> {
+  for (;;) {
+    const { body } = await call('GET', '/tracking/webhooks', { token: world.publisher.apiKey })
+    if (body.length > 0) return body[0].id as string
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 

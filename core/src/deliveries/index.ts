@@ -1,3 +1,5 @@
 export { createDispatcher, type Dispatcher } from './dispatcher.ts'
 export { deliveriesOperations } from './operations.ts'
 export { sendDelivery, type Result } from './send-delivery.ts'
+export { createReplayWorker, type ReplayWorker } from './replay-worker.ts'
+export { createRetention, type Retention } from './retention.ts'

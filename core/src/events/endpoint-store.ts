@@ -40,16 +40,13 @@ export async function findReceivers(db: Db, organizationIds: string[]): Promise<
     .select('id', 'organization_id', 'application_id', 'installation_id', 'environment', 'events', 'format', 'fifo')
     .whereIn('organization_id', organizationIds)
     .whereNull('deleted_time')) as Row[]
-  return rows.map((row) => ({
-    id: text(row.id),
-    organizationId: text(row.organization_id),
-    applicationId: maybeText(row.application_id),
-    installationId: maybeText(row.installation_id),
-    environment: text(row.environment) as Environment,
-    events: json<string[]>(row.events),
-    format: text(row.format) as EndpointFormat,
-    fifo: boolean(row.fifo),
-  }))
+  return rows.map(mapReceiver)
+}
+
+/** The one receiver of this id; null when it does not exist, or was deleted. */
+export async function findReceiver(db: Db, id: string): Promise<Receiver | null> {
+  const rows = (await db(table).where({ id }).whereNull('deleted_time')) as Row[]
+  return rows.map(mapReceiver)[0] ?? null
 }
 
 /** Deleted ones too: a delivery that was taken before the deletion still finds its own. */
@@ -225,6 +222,19 @@ function healthColumns(health: EndpointHealth): Row {
     failures: health.failures,
     failed_events: health.failedEvents,
     failing_since: health.failingSince,
+  }
+}
+
+function mapReceiver(row: Row): Receiver {
+  return {
+    id: text(row.id),
+    organizationId: text(row.organization_id),
+    applicationId: maybeText(row.application_id),
+    installationId: maybeText(row.installation_id),
+    environment: text(row.environment) as Environment,
+    events: json<string[]>(row.events),
+    format: text(row.format) as EndpointFormat,
+    fifo: boolean(row.fifo),
   }
 }
 

@@ -125,6 +125,8 @@ export type Target = Pick<
   | 'fifo'
   | 'timeoutMilliseconds'
   | 'status'
+  | 'statusCause'
+  | 'statusReason'
   | 'health'
   | 'createdTime'
   | 'updatedTime'

@@ -6,6 +6,7 @@ import { findReceivers } from './endpoint-store.ts'
 import type { Receiver } from './endpoint.ts'
 import { wantsType } from './event-filter.ts'
 import type { DeliveryCause, HighLevelBody, NewEvent, Occurrence } from './event.ts'
+import type { PastEvent } from './event-store.ts'
 import type { EventsContext } from './events-context.ts'
 
 /** Writes an event and its deliveries in the caller's own transaction. Returns the event's id. */
@@ -79,6 +80,22 @@ function receives(receiver: Receiver, event: Occurrence<string>): boolean {
   )
 }
 
+/**
+ * Which of these events an endpoint would get if they happened now: for what is replayed to an endpoint that was not there.
+ * What HighLevel's format tells is decided when it happens, so that what was not told then cannot be told now.
+ */
+export function wouldReceive(
+  _ctx: EventsContext,
+  _db: Db,
+  receiver: Receiver,
+  events: PastEvent[],
+): Promise<ReadonlySet<string>> {
+  const wanted = events.filter(
+    (event) => receives(receiver, event) && (receiver.format !== 'highlevel' || event.hasHighLevel),
+  )
+  return Promise.resolve(new Set(wanted.map(({ id }) => id)))
+}
+
 function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody | null, now: string): Row {
   return {
     id,
@@ -107,6 +124,7 @@ function deliveryRow(eventId: string, type: string, receiver: Receiver, now: str
     event_id: eventId,
     endpoint_id: receiver.id,
     organization_id: receiver.organizationId,
+    environment: receiver.environment,
     type,
     format: receiver.format,
     fifo: receiver.fifo,

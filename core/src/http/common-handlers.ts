@@ -10,6 +10,7 @@ const exposedHeaders = [
   'Pagination-Total',
   'Pagination-Limit',
   'Pagination-Offset',
+  'Pagination-Next',
   'Location',
   'Retry-After',
   'X-Request-Id',

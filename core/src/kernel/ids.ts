@@ -11,3 +11,12 @@ export const idMaxLength = 50
 export function newId(prefix: string): string {
   return `${prefix}_${uuidv7obj().toHex()}`
 }
+
+/**
+ * The least id of this prefix that can be given from `time` (ISO) on: ids before it are older, so that a range of times is
+ * a range of ids. To the millisecond, by the clock of the process that gave them.
+ */
+export function firstIdAt(prefix: string, time: string): string {
+  const milliseconds = Math.min(Math.max(0, Date.parse(time)), 2 ** 48 - 1)
+  return `${prefix}_${milliseconds.toString(16).padStart(12, '0')}${'0'.repeat(20)}`
+}

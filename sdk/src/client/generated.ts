@@ -1215,9 +1215,21 @@ export interface Operations {
         limit?: number
         /** Items to skip. */
         offset?: number
-        status?: "pending" | "held" | "delivered" | "failed" | "cancelled"
+        eventId?: string
+        /** The application that the event concerns. */
+        applicationId?: string
+        /** An event type; `*` stands for any part of one: `charge.*`. */
         type?: string
-        /** A deliveryId: only what is older, to page past the largest offset. */
+        status?: "pending" | "held" | "delivered" | "failed" | "cancelled"
+        /** Of the last answer: `404`, `4xx`, or `none` where the last try got no answer. */
+        responseStatus?: string
+        /** What was wrong with the last try. */
+        errorCode?: string
+        /** Deliveries that were made at or after this time. */
+        since?: string
+        /** Deliveries that were made before this time. */
+        until?: string
+        /** A delivery’s id: only what is older. Stable while new ones come in. */
         before?: string
       }
     }
@@ -1229,35 +1241,502 @@ export interface Operations {
       type: string
       /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
       format: "standard" | "rebilly" | "highlevel"
+      /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+      cause: "event" | "test" | "resend" | "replay"
       applicationId: (string | null)
       /** Where it happened. */
       organizationId: string
       locationId: (string | null)
       environment: "production" | "sandbox"
+      /** When it happened. */
       createdTime: string
       /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
       status: "pending" | "held" | "delivered" | "failed" | "cancelled"
+      /** Why it is held; null when it is not. */
+      held: ({
+        /** Who or what disabled the endpoint. */
+        cause: "owner" | "gone" | "asked" | "failing"
+        reason: (string | null)
+      } | null)
       attemptCount: number
       nextAttemptTime: (string | null)
       completedTime: (string | null)
+      lastStatus: (number | null)
+      /** What was wrong with the last try; null when nothing was. */
+      lastError: (string | null)
       /** As stored: what is made when an event is sent, tokens and HighLevel’s timestamp, is not in it. */
       payload: unknown
       /** Oldest first. */
       attempts: Array<{
         /** From 1. A number that is missing was cut short by a crash: its outcome is unknown. */
         number: number
+        /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+        cause: "event" | "test" | "resend" | "replay"
+        method: string
         url: string
+        requestHeaders: Record<string, string>
         startedTime: string
+        /** From the beginning to the end of the answer, or to the error. */
         durationMilliseconds: number
+        connectMilliseconds: (number | null)
+        firstByteMilliseconds: (number | null)
+        remoteAddress: (string | null)
         outcome: "success" | "failure"
         responseStatus: (number | null)
+        responseHeaders: (Record<string, string> | null)
         responseBody: (string | null)
         error: ({
+          /** A word for what went wrong: `timeout`, `dns`, `status` for an answer that is not 2xx. */
           code: string
           message: string
         } | null)
       }>
     }>
+  }
+  /** Look for deliveries to all endpoints, those of deleted ones too, newest first */
+  searchWebhookDeliveries: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        endpointId?: string
+        eventId?: string
+        /** The application that the event concerns. */
+        applicationId?: string
+        /** An event type; `*` stands for any part of one: `charge.*`. */
+        type?: string
+        status?: "pending" | "held" | "delivered" | "failed" | "cancelled"
+        /** Of the last answer: `404`, `4xx`, or `none` where the last try got no answer. */
+        responseStatus?: string
+        /** What was wrong with the last try. */
+        errorCode?: string
+        /** Deliveries that were made at or after this time. */
+        since?: string
+        /** Deliveries that were made before this time. */
+        until?: string
+        /** A delivery’s id: only what is older. Stable while new ones come in. */
+        before?: string
+      }
+    }
+    result: Array<{
+      /** Of this event’s delivery to this endpoint. */
+      id: string
+      /** Sent as `webhook-id`. */
+      eventId: string
+      endpointId: string
+      type: string
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+      cause: "event" | "test" | "resend" | "replay"
+      applicationId: (string | null)
+      /** Where it happened. */
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      /** When it happened. */
+      createdTime: string
+      /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
+      status: "pending" | "held" | "delivered" | "failed" | "cancelled"
+      /** Why it is held; null when it is not. */
+      held: ({
+        /** Who or what disabled the endpoint. */
+        cause: "owner" | "gone" | "asked" | "failing"
+        reason: (string | null)
+      } | null)
+      attemptCount: number
+      nextAttemptTime: (string | null)
+      completedTime: (string | null)
+      lastStatus: (number | null)
+      /** What was wrong with the last try; null when nothing was. */
+      lastError: (string | null)
+    }>
+  }
+  /** See a delivery with its payload and every attempt */
+  getWebhookDelivery: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      /** Of this event’s delivery to this endpoint. */
+      id: string
+      /** Sent as `webhook-id`. */
+      eventId: string
+      endpointId: string
+      type: string
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+      cause: "event" | "test" | "resend" | "replay"
+      applicationId: (string | null)
+      /** Where it happened. */
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      /** When it happened. */
+      createdTime: string
+      /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
+      status: "pending" | "held" | "delivered" | "failed" | "cancelled"
+      /** Why it is held; null when it is not. */
+      held: ({
+        /** Who or what disabled the endpoint. */
+        cause: "owner" | "gone" | "asked" | "failing"
+        reason: (string | null)
+      } | null)
+      attemptCount: number
+      nextAttemptTime: (string | null)
+      completedTime: (string | null)
+      lastStatus: (number | null)
+      /** What was wrong with the last try; null when nothing was. */
+      lastError: (string | null)
+      /** As stored: what is made when an event is sent, tokens and HighLevel’s timestamp, is not in it. */
+      payload: unknown
+      /** Oldest first. */
+      attempts: Array<{
+        /** From 1. A number that is missing was cut short by a crash: its outcome is unknown. */
+        number: number
+        /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+        cause: "event" | "test" | "resend" | "replay"
+        method: string
+        url: string
+        requestHeaders: Record<string, string>
+        startedTime: string
+        /** From the beginning to the end of the answer, or to the error. */
+        durationMilliseconds: number
+        connectMilliseconds: (number | null)
+        firstByteMilliseconds: (number | null)
+        remoteAddress: (string | null)
+        outcome: "success" | "failure"
+        responseStatus: (number | null)
+        responseHeaders: (Record<string, string> | null)
+        responseBody: (string | null)
+        error: ({
+          /** A word for what went wrong: `timeout`, `dns`, `status` for an answer that is not 2xx. */
+          code: string
+          message: string
+        } | null)
+      }>
+    }
+  }
+  /** Send a delivery once more */
+  resendWebhookDelivery: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      /** Of this event’s delivery to this endpoint. */
+      id: string
+      /** Sent as `webhook-id`. */
+      eventId: string
+      endpointId: string
+      type: string
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+      cause: "event" | "test" | "resend" | "replay"
+      applicationId: (string | null)
+      /** Where it happened. */
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      /** When it happened. */
+      createdTime: string
+      /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
+      status: "pending" | "held" | "delivered" | "failed" | "cancelled"
+      /** Why it is held; null when it is not. */
+      held: ({
+        /** Who or what disabled the endpoint. */
+        cause: "owner" | "gone" | "asked" | "failing"
+        reason: (string | null)
+      } | null)
+      attemptCount: number
+      nextAttemptTime: (string | null)
+      completedTime: (string | null)
+      lastStatus: (number | null)
+      /** What was wrong with the last try; null when nothing was. */
+      lastError: (string | null)
+    }
+  }
+  /** Give up a delivery that is pending or held */
+  cancelWebhookDelivery: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      /** Of this event’s delivery to this endpoint. */
+      id: string
+      /** Sent as `webhook-id`. */
+      eventId: string
+      endpointId: string
+      type: string
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      /** `event`: it happened. `test`: an example that was asked for. `resend`, `replay`: sent once more. */
+      cause: "event" | "test" | "resend" | "replay"
+      applicationId: (string | null)
+      /** Where it happened. */
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      /** When it happened. */
+      createdTime: string
+      /** `held`: waiting for the endpoint to be active again. `failed`: the last try failed; no more are made. */
+      status: "pending" | "held" | "delivered" | "failed" | "cancelled"
+      /** Why it is held; null when it is not. */
+      held: ({
+        /** Who or what disabled the endpoint. */
+        cause: "owner" | "gone" | "asked" | "failing"
+        reason: (string | null)
+      } | null)
+      attemptCount: number
+      nextAttemptTime: (string | null)
+      completedTime: (string | null)
+      lastStatus: (number | null)
+      /** What was wrong with the last try; null when nothing was. */
+      lastError: (string | null)
+    }
+  }
+  /** List the replays of an endpoint, newest first */
+  listWebhookReplays: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      id: string
+      endpointId: string
+      /** `failed`: whatever failed for good. `range`: whatever is finished, received or not. `missing`: events that the endpoint would get by its present filter and never got, because it was not there yet or did not want them. */
+      kind: "failed" | "range" | "missing"
+      since: string
+      until: string
+      types: (Array<string> | null)
+      statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
+      perSecond: number
+      dryRun: boolean
+      state: "running" | "done" | "cancelled"
+      /** How many deliveries or events it has looked at. */
+      lookedAt: number
+      /** How many of them it has queued to be sent. */
+      queued: number
+      cursor: (string | null)
+      createdBy: string
+      createdTime: string
+      finishedTime: (string | null)
+    }>
+  }
+  /** Send an endpoint again what failed, a range of time, or what it never got */
+  createWebhookReplay: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** `failed`: whatever failed for good. `range`: whatever is finished, received or not. `missing`: events that the endpoint would get by its present filter and never got, because it was not there yet or did not want them. */
+        kind: "failed" | "range" | "missing"
+        /** From when: when the delivery was made or, of `missing`, when the event happened. */
+        since: string
+        /** Up to when, exclusive; now, at the latest. */
+        until?: string
+        /** Event types; `*` stands for any part of one. Without it: all. */
+        types?: Array<string>
+        /** Of `range` alone: what came of a delivery. Without it: anything. */
+        statuses?: Array<"delivered" | "failed" | "cancelled">
+        /** How many are queued in a second. */
+        perSecond?: number
+        /** Only counts: `queued` says how many it would be. */
+        dryRun?: boolean
+      }
+    }
+    result: {
+      id: string
+      endpointId: string
+      /** `failed`: whatever failed for good. `range`: whatever is finished, received or not. `missing`: events that the endpoint would get by its present filter and never got, because it was not there yet or did not want them. */
+      kind: "failed" | "range" | "missing"
+      since: string
+      until: string
+      types: (Array<string> | null)
+      statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
+      perSecond: number
+      dryRun: boolean
+      state: "running" | "done" | "cancelled"
+      /** How many deliveries or events it has looked at. */
+      lookedAt: number
+      /** How many of them it has queued to be sent. */
+      queued: number
+      cursor: (string | null)
+      createdBy: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** See how far a replay has got */
+  getWebhookReplay: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      endpointId: string
+      /** `failed`: whatever failed for good. `range`: whatever is finished, received or not. `missing`: events that the endpoint would get by its present filter and never got, because it was not there yet or did not want them. */
+      kind: "failed" | "range" | "missing"
+      since: string
+      until: string
+      types: (Array<string> | null)
+      statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
+      perSecond: number
+      dryRun: boolean
+      state: "running" | "done" | "cancelled"
+      /** How many deliveries or events it has looked at. */
+      lookedAt: number
+      /** How many of them it has queued to be sent. */
+      queued: number
+      cursor: (string | null)
+      createdBy: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** Stop a replay */
+  cancelWebhookReplay: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      endpointId: string
+      /** `failed`: whatever failed for good. `range`: whatever is finished, received or not. `missing`: events that the endpoint would get by its present filter and never got, because it was not there yet or did not want them. */
+      kind: "failed" | "range" | "missing"
+      since: string
+      until: string
+      types: (Array<string> | null)
+      statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
+      perSecond: number
+      dryRun: boolean
+      state: "running" | "done" | "cancelled"
+      /** How many deliveries or events it has looked at. */
+      lookedAt: number
+      /** How many of them it has queued to be sent. */
+      queued: number
+      cursor: (string | null)
+      createdBy: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** List the attempts to send webhooks, newest first */
+  getTrackingWebhookCollection: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** `field:value`; `,` for one of several values, `;` between fields, `!` for not, `1..10` for a range. */
+        filter?: string
+        /** Fields, separated by commas; `-` before one for descending. */
+        sort?: string
+        /** Words to look for, each anywhere in the text. */
+        q?: string
+      }
+    }
+    result: Array<{
+      id: string
+      /** Of the answer; absent when there was none. */
+      status?: number
+      /** Milliseconds. */
+      duration: number
+      /** When the delivery was made. */
+      initiatedTime: string
+      /** When this attempt began. */
+      sentTime: string
+      url: string
+      method: string
+      /** The payload as it is stored: what is made when it is sent is not in it. */
+      request: string
+      response?: string
+      requestHeaders: Record<string, string>
+      responseHeaders?: Record<string, string>
+      /** The application that the event concerns, or the organization. */
+      entityId: string
+      /** Where it happened. */
+      organizationId: string
+      eventType: string
+      source: "webhooks"
+      attempt: number
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: "self"
+        href: string
+      }>
+    }>
+  }
+  /** See an attempt to send a webhook */
+  getTrackingWebhook: {
+    input: {
+      params: {
+        /** Of a delivery, and the number of the attempt: `<delivery>.<n>`. */
+        id: string
+      }
+    }
+    result: {
+      id: string
+      /** Of the answer; absent when there was none. */
+      status?: number
+      /** Milliseconds. */
+      duration: number
+      /** When the delivery was made. */
+      initiatedTime: string
+      /** When this attempt began. */
+      sentTime: string
+      url: string
+      method: string
+      /** The payload as it is stored: what is made when it is sent is not in it. */
+      request: string
+      response?: string
+      requestHeaders: Record<string, string>
+      responseHeaders?: Record<string, string>
+      /** The application that the event concerns, or the organization. */
+      entityId: string
+      /** Where it happened. */
+      organizationId: string
+      eventType: string
+      source: "webhooks"
+      attempt: number
+      createdTime: string
+      updatedTime: string
+      _links: Array<{
+        rel: "self"
+        href: string
+      }>
+    }
+  }
+  /** Send the webhook of an attempt once more */
+  postTrackingWebhookResend: {
+    input: {
+      params: {
+        /** Of a delivery, and the number of the attempt: `<delivery>.<n>`. */
+        id: string
+      }
+    }
+    result: undefined
   }
   /** Browse the store */
   getApplicationCollection: {
@@ -4177,6 +4656,17 @@ export const routes = {
   postServiceCredentialDeactivation: ['POST', '/service-credentials/webhook/{id}/deactivation', 'organization'],
   getWebhookPublicKey: ['GET', '/developers/webhooks/public-key', ''],
   listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
+  searchWebhookDeliveries: ['GET', '/developers/webhooks/deliveries', 'organization'],
+  getWebhookDelivery: ['GET', '/developers/webhooks/deliveries/{id}', 'organization'],
+  resendWebhookDelivery: ['POST', '/developers/webhooks/deliveries/{id}/resend', 'organization'],
+  cancelWebhookDelivery: ['POST', '/developers/webhooks/deliveries/{id}/cancel', 'organization'],
+  listWebhookReplays: ['GET', '/developers/webhooks/endpoints/{id}/replays', 'organization'],
+  createWebhookReplay: ['POST', '/developers/webhooks/endpoints/{id}/replays', 'organization'],
+  getWebhookReplay: ['GET', '/developers/webhooks/replays/{id}', 'organization'],
+  cancelWebhookReplay: ['POST', '/developers/webhooks/replays/{id}/cancel', 'organization'],
+  getTrackingWebhookCollection: ['GET', '/tracking/webhooks', 'organization'],
+  getTrackingWebhook: ['GET', '/tracking/webhooks/{id}', 'organization'],
+  postTrackingWebhookResend: ['POST', '/tracking/webhooks/{id}/resend', 'organization'],
   getApplicationCollection: ['GET', '/applications', 'organization'],
   postApplication: ['POST', '/applications', 'organization'],
   getApplication: ['GET', '/applications/{id}', 'organization'],

@@ -85,6 +85,7 @@ export const eventsMigration: Migration = {
       column.ref('event_id', 'stoa_events')
       column.ref('endpoint_id', 'stoa_webhook_endpoints')
       column.text('organization_id')
+      column.text('environment')
       column.text('type')
       column.text('format')
       column.boolean('fifo')
@@ -101,7 +102,8 @@ export const eventsMigration: Migration = {
       column.time('completed_time').nullable()
       table.unique(['event_id', 'endpoint_id'])
       table.index(['endpoint_id', 'id'])
-      table.index(['organization_id', 'id'])
+      // With the environment, or looking for what happened in a quiet sandbox would walk through all of production.
+      table.index(['organization_id', 'environment', 'id'])
     })
     // Partial, so that what is finished, in the end nearly every row, costs the search for work nothing.
     await trx.raw(
@@ -111,6 +113,11 @@ export const eventsMigration: Migration = {
       `create index stoa_deliveries_fifo on stoa_deliveries (endpoint_id, id) where state = 'pending' and fifo`,
     )
     await trx.raw(`create index stoa_deliveries_failed on stoa_deliveries (endpoint_id, id) where state = 'failed'`)
+    // For the search by what went wrong. Whatever was received at the first try is not in it, so that it costs that nothing.
+    await trx.raw(
+      `create index stoa_deliveries_trouble on stoa_deliveries (organization_id, environment, id)
+        where last_error is not null`,
+    )
     await createTable('stoa_delivery_attempts', (column, table) => {
       column.ref('delivery_id', 'stoa_deliveries')
       column.integer('n')

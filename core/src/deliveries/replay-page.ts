@@ -1,0 +1,120 @@
+import { text, type Db, type Row } from '../database/index.ts'
+import {
+  listPastEvents,
+  wantsType,
+  wouldReceive,
+  type DeliveryCause,
+  type EventsContext,
+  type Receiver,
+} from '../events/index.ts'
+import { newId, nowIso } from '../kernel/index.ts'
+import { queuedAgain } from './resend.ts'
+import { insertMissing, lockInState, type Replay } from './replay-store.ts'
+
+/** How many deliveries or events a page looks at, and so how much there is in one transaction. */
+const mostPerPage = 1000
+
+export interface Progress {
+  lookedAt: number
+  queued: number
+  /** The last id that was looked at; null when there was none. */
+  cursor: string | null
+  /** Whether this was the last page. */
+  isLast: boolean
+}
+
+/** What is looked at, oldest first; `fits` is what is to be queued of it. */
+interface Candidate {
+  id: string
+  fits: boolean
+}
+
+/**
+ * Looks at a page and queues what fits of it, a second's worth at most. Call it in the transaction that keeps the progress:
+ * then each delivery is queued once, however often a page has to be begun again.
+ */
+export async function replayPage(ctx: EventsContext, trx: Db, replay: Replay, receiver: Receiver): Promise<Progress> {
+  const page = await (replay.kind === 'missing' ? eventsOf : deliveriesOf)(ctx, trx, replay, receiver)
+  const looked: Candidate[] = []
+  const fitting: string[] = []
+  for (const candidate of page) {
+    if (candidate.fits && fitting.length === replay.perSecond) break
+    looked.push(candidate)
+    if (candidate.fits) fitting.push(candidate.id)
+  }
+  return {
+    lookedAt: looked.length,
+    queued: replay.filter.dryRun ? fitting.length : await queue(ctx, trx, replay, receiver, fitting),
+    cursor: looked.at(-1)?.id ?? replay.cursor,
+    isLast: page.length < mostPerPage && looked.length === page.length,
+  }
+}
+
+async function deliveriesOf(_ctx: EventsContext, trx: Db, replay: Replay): Promise<Candidate[]> {
+  const { filter, endpointId, cursor } = replay
+  const query = trx('stoa_deliveries').select('id', 'type', 'state').where({ endpoint_id: endpointId })
+  // Literal, so that the partial index is found.
+  if (replay.kind === 'failed') void query.whereRaw(`state = 'failed'`)
+  if (cursor === null) void query.where('id', '>=', filter.fromId)
+  else void query.where('id', '>', cursor)
+  const rows = (await query.where('id', '<', filter.endId).orderBy('id').limit(mostPerPage)) as Row[]
+  const states = statesOf(replay)
+  return rows.map((row) => ({
+    id: text(row.id),
+    fits: states.includes(text(row.state)) && fitsType(replay, text(row.type)),
+  }))
+}
+
+async function eventsOf(ctx: EventsContext, trx: Db, replay: Replay, receiver: Receiver): Promise<Candidate[]> {
+  const { filter, cursor } = replay
+  const after = cursor ?? filter.fromId
+  const events = await listPastEvents(trx, receiver.organizationId, { after, before: filter.endId, limit: mostPerPage })
+  const ids = events.map(({ id }) => id)
+  const there = (await trx('stoa_deliveries')
+    .select('event_id')
+    .where({ endpoint_id: receiver.id })
+    .whereIn('event_id', ids)) as Row[]
+  const known = new Set(there.map((row) => text(row.event_id)))
+  const wanted = await wouldReceive(ctx, trx, receiver, events)
+  return events.map(({ id, type }) => ({ id, fits: wanted.has(id) && !known.has(id) && fitsType(replay, type) }))
+}
+
+async function queue(ctx: EventsContext, trx: Db, replay: Replay, receiver: Receiver, ids: string[]): Promise<number> {
+  if (ids.length === 0) return 0
+  const now = nowIso(ctx.clock)
+  if (replay.kind === 'missing') return insertMissing(trx, ctx.dialect, await deliveryRows(trx, receiver, ids, now))
+  // Somebody may have asked for one of them meanwhile, and then it waits to be sent already.
+  const locked = await lockInState(trx, ctx.dialect, ids, statesOf(replay))
+  await trx('stoa_deliveries')
+    .whereIn('id', locked)
+    .update(queuedAgain(trx, 'replay', now))
+  return locked.length
+}
+
+function statesOf({ filter }: Replay): readonly string[] {
+  return filter.statuses ?? ['failed']
+}
+
+function fitsType({ filter }: Replay, type: string): boolean {
+  return filter.types === null || wantsType(filter.types, type)
+}
+
+async function deliveryRows(trx: Db, receiver: Receiver, eventIds: string[], now: string): Promise<Row[]> {
+  const events = (await trx('stoa_events').select('id', 'type').whereIn('id', eventIds).orderBy('id')) as Row[]
+  return events.map((event) => ({
+    id: newId('dlv'),
+    event_id: text(event.id),
+    endpoint_id: receiver.id,
+    organization_id: receiver.organizationId,
+    environment: receiver.environment,
+    type: text(event.type),
+    format: receiver.format,
+    fifo: receiver.fifo,
+    cause: 'replay' satisfies DeliveryCause,
+    state: 'pending',
+    attempt: 0,
+    base_attempt: 0,
+    next_time: now,
+    created_time: now,
+  }))
+}

@@ -1,0 +1,106 @@
+import { afterCommit, claimDue, inTransaction, text, type Db } from '../database/index.ts'
+import { findReceiver, type EventsContext } from '../events/index.ts'
+import { isoIn, nowIso } from '../kernel/index.ts'
+import { replayPage } from './replay-page.ts'
+import { dueReplays, endReplay, holdReplay, replaysTable, saveProgress, type Replay } from './replay-store.ts'
+
+export interface ReplayWorker {
+  start(): void
+  /** Resolves when the page under way is done. */
+  stop(): Promise<void>
+  /** One page of every replay that is due; returns how many that were. `start` does this again and again. */
+  runDue(): Promise<number>
+}
+
+const atOnce = 8
+const leaseSeconds = 60
+/** How far a replay may lag behind its pace and make up for it. */
+const mostLagMilliseconds = 1000
+
+/**
+ * Works off replays, a page of each in turn, as fast as each may go. How far it got is kept with what it did, in one
+ * transaction, so that a replay survives its process, and any number of processes may take turns at it.
+ */
+export function createReplayWorker(ctx: EventsContext): ReplayWorker {
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<unknown> = Promise.resolve()
+  let isStarted = false
+
+  async function runDue(): Promise<number> {
+    const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
+      table: replaysTable,
+      due: dueReplays(nowIso(ctx.clock)),
+      limit: atOnce,
+      leaseUntil: isoIn(ctx.clock, leaseSeconds),
+    })
+    for (const { id } of rows) {
+      try {
+        await inTransaction(ctx.db, (trx) => runPage(ctx, trx, text(id), leaseToken))
+      } catch (err) {
+        // The lease keeps it from being tried again in every round; the others go on.
+        ctx.logger.error({ err, replayId: id }, 'a page of a replay failed; it will be tried again')
+      }
+    }
+    return rows.length
+  }
+
+  async function round(): Promise<void> {
+    let done = 1
+    try {
+      while (isStarted && done > 0) done = await runDue()
+    } catch (err) {
+      ctx.logger.error({ err }, 'replays could not be looked for; it will be tried again')
+    }
+    if (isStarted) schedule()
+  }
+
+  function schedule(): void {
+    timer = setTimeout(() => {
+      running = round()
+    }, ctx.config.webhooks.pollMilliseconds)
+    timer.unref()
+  }
+
+  return {
+    start() {
+      if (isStarted) return
+      isStarted = true
+      schedule()
+    },
+    async stop() {
+      isStarted = false
+      clearTimeout(timer)
+      await running
+    },
+    runDue,
+  }
+}
+
+async function runPage(ctx: EventsContext, trx: Db, id: string, leaseToken: string): Promise<void> {
+  // Since it was claimed it may have been cancelled, or claimed by a successor.
+  const replay = await holdReplay(trx, ctx.dialect, id, leaseToken)
+  if (!replay) return
+  const now = nowIso(ctx.clock)
+  const receiver = await findReceiver(trx, replay.endpointId)
+  if (!receiver) return void (await endReplay(trx, id, 'cancelled', now))
+  const { lookedAt, queued, cursor, isLast } = await replayPage(ctx, trx, replay, receiver)
+  await saveProgress(
+    trx,
+    {
+      ...replay,
+      cursor,
+      lookedAt: replay.lookedAt + lookedAt,
+      queued: replay.queued + queued,
+      nextTime: replay.filter.dryRun ? now : nextTime(replay, queued, now),
+    },
+    now,
+  )
+  if (isLast) await endReplay(trx, id, 'done', now)
+  if (queued > 0 && !replay.filter.dryRun) afterCommit(trx, () => ctx.signals.emit('deliveries-due'))
+}
+
+/** From when the page was due rather than from now, or looking for it every so often would slow it down. */
+function nextTime({ nextTime: due, perSecond }: Replay, queued: number, now: string): string {
+  const begin = Math.max(Date.parse(due ?? now), Date.parse(now) - mostLagMilliseconds)
+  return new Date(begin + (queued / perSecond) * 1000).toISOString()
+}
