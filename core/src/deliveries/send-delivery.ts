@@ -1,9 +1,8 @@
 import type { OutboundResult } from '../outbound/index.ts'
 import {
-  highLevelText,
+  bodyOf,
   signHighLevel,
   signWebhook,
-  toStoredEvent,
   type EventText,
   type EventsContext,
   type Target,
@@ -82,7 +81,7 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
   let body: string
   let signature: Record<string, string>
   try {
-    body = await bodyOf(ctx, claimed, event)
+    body = await bodyOf(ctx, claimed.format, event, ctx.clock.now())
     signature = {
       ...signWebhook({ id: event.id, timestamp: ctx.clock.now(), body, secrets: [secret] }),
       ...(claimed.format === 'highlevel' && signHighLevel(body, ctx.signingKeys.ed25519.privateKey)),
@@ -105,12 +104,6 @@ export async function sendDelivery(ctx: EventsContext, claimed: Claimed, load: L
     record(outcomeOf(answer)),
     answer.ok ? readRetryAfter(answer.headers['retry-after'], ctx.clock.now()) : null,
   )
-}
-
-async function bodyOf(ctx: EventsContext, { format }: Claimed, event: EventText): Promise<string> {
-  if (format === 'highlevel') return highLevelText(event.id, event.highLevel!, ctx.clock.now())
-  const enrich = ctx.eventHooks.enrich[event.type]
-  return enrich ? JSON.stringify(await enrich(ctx.db, toStoredEvent(event))) : event.payloadText
 }
 
 function outcomeOf(answer: OutboundResult): Partial<AttemptRecord> {
