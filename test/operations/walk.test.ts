@@ -24,6 +24,7 @@ const bodies: Record<string, object> = {
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
+  testWebhookEndpoint: { type: 'charge.created' },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },
