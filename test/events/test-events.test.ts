@@ -40,11 +40,11 @@ eachDatabase((database) => {
         ids.push(body.id as string)
       }
       await until(() => receiver.received.length === types.length)
-      expect(receiver.received.map(({ headers }) => headers['webhook-id']).sort()).toEqual(ids.sort())
+      expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set(ids))
       const bodies = receiver.received.map(
         ({ body }) => JSON.parse(body) as { type?: string; eventType?: string; test: boolean },
       )
-      expect(bodies.map(({ type, eventType }) => type ?? eventType).sort()).toEqual(types.sort())
+      expect(new Set(bodies.map(({ type, eventType }) => type ?? eventType))).toEqual(new Set(types))
       expect(bodies.every(({ test }) => test)).toBe(true)
       const text = receiver.received.map(({ body }) => body).join()
       expect(text).toContain(world.publisher.organizationId)

@@ -1,12 +1,5 @@
 import type { OutboundResult } from '../outbound/index.ts'
-import {
-  bodyOf,
-  signHighLevel,
-  signWebhook,
-  type EventText,
-  type EventsContext,
-  type Target,
-} from '../events/index.ts'
+import { bodyOf, signHighLevel, signWebhook, type EventText, type EventsContext, type Target } from '../events/index.ts'
 import type { AttemptRecord, Claimed } from './delivery-store.ts'
 import { readRetryAfter } from './retry-policy.ts'
 
