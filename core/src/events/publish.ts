@@ -120,11 +120,11 @@ function answerKnown(known: (EventText & { idempotencyKey: string })[], event: E
   )
   // Removed by retention at this very moment.
   if (!first) return new StoaError('unavailable', { retryAfter: 1 })
-  const isSame =
-    first.type === event.type &&
-    first.applicationId === event.applicationId &&
-    first.locationId === event.locationId &&
-    isDeepStrictEqual(contentOf(JSON.parse(first.payloadText), event), contentOf(plain(event.payload), event))
+  // The body says of which type the event is and where it happened, too.
+  const isSame = isDeepStrictEqual(
+    contentOf(JSON.parse(first.payloadText), event),
+    contentOf(plain(event.payload), event),
+  )
   if (isSame) return { id: first.id, reused: true }
   return new StoaError('idempotency_key_reused', { details: { eventId: first.id } })
 }
