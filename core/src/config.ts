@@ -279,8 +279,13 @@ export const ConfigSchema = Type.Object(
 export type Config = Static<typeof ConfigSchema>
 
 type DeepPartial<T> = T extends unknown[] ? T : T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T
+type Optional<T, Member extends keyof T> = Omit<T, Member> & Partial<Pick<T, Member>>
 /** What an embedder writes: `secret` is the only option without a default. */
-export type ConfigInput = DeepPartial<Config> & { secret: string }
+export type ConfigInput = Omit<DeepPartial<Config>, 'secret' | 'eventTypes' | 'permissions'> & {
+  secret: string
+  eventTypes?: Optional<Config['eventTypes'][number], 'version' | 'permission'>[]
+  permissions?: Optional<Config['permissions'][number], 'aliases' | 'risk'>[]
+}
 
 /** Fills defaults in and refuses what does not fit, with the path of the option. Throws a StoaError `invalid_request`. */
 export function parseConfig(input: ConfigInput): Config {

@@ -21,7 +21,17 @@ import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { createNotifications, migrate, openDatabase, pendingMigrations } from './database/index.ts'
 import { createDispatcher, createReplayWorker, createRetention, deliveriesOperations } from './deliveries/index.ts'
-import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
+import {
+  checkTypePermissions,
+  createEventTypes,
+  createOutbox,
+  embedderTypes,
+  eventsOperations,
+  eventTypeOperations,
+  ownEventTypes,
+  type EmbedderEvent,
+  type Published,
+} from './events/index.ts'
 import {
   createOpenApi,
   createRateLimit,
@@ -97,6 +107,22 @@ export interface Host {
   openApi(): Record<string, unknown>
   /** What the embedder's own code may do directly, without HTTP. */
   services: Services
+  /**
+   * Publishes an event to whoever may receive it: the endpoints of the organization in which it happened and, for a type with a
+   * permission, those of applications that are installed there and were granted it.
+   *
+   * @param db your own transaction (knex, on the database of the host): the event is written in it, and never sent when it rolls
+   *   back. Null for a transaction of the host's own, which many callers share: the fastest way, and the answer means that it is
+   *   on disk. Inside a transaction of yours always give it: on SQLite the host would wait for it for ever.
+   * @param event its type is one of `config.eventTypes`, or `installation.plan-changed` or `external-auth.connected` of an
+   *   application that is enabled there. See its members.
+   * @returns the id, sent as `webhook-id`, and whether the event had been published before, with the same `idempotencyKey`.
+   * @throws StoaError `validation_failed` for a type, organization or location that does not exist or `data` that is no object
+   *   JSON can hold, `body_too_large`, `idempotency_key_reused` for a key that stands for an event with other content,
+   *   `not_installed`, `unavailable` when too many wait. None of them upsets the transaction. A body that does not fit the schema
+   *   of its type is logged in development, an Error in tests, and sent in production.
+   */
+  publish(db: Knex | Knex.Transaction | null, event: EmbedderEvent): Promise<Published>
   /** Lifecycle events, raised in this process after the transaction that made them true has committed. */
   events: LifecycleEmitter
   /** Starts the background work: delivering events, settling installations. Any number of processes may run it. */
@@ -109,7 +135,7 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /**
  * Opens and migrates the database and puts one host together. There is no module-level state: two hosts in one
- * process never meet. Throws when an option is wrong or the database was migrated by a newer version.
+ * process never meet. Throws when an option or an event type is wrong or the database was migrated by a newer version.
  */
 export async function createHost(input: HostConfig): Promise<Host> {
   const {
@@ -122,6 +148,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...options
   } = input
   const config = parseConfig(options)
+  const eventTypes = createEventTypes([...ownEventTypes, ...embedderTypes(config.eventTypes)])
   const database = await openDatabase(source)
   const { knex: db, dialect } = database
   const box = secretBox ?? createSecretBox([config.secret, ...config.previousSecrets])
@@ -159,7 +186,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     catalogue,
     identity,
     outbound,
-    eventTypes: createEventTypes(ownEventTypes),
+    eventTypes,
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 200 }),
     // Ports that lower slices declare and higher ones fill.
@@ -174,6 +201,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   const wallet = createWallet(ctx)
+  const outbox = createOutbox(ctx)
   const authenticate = createAuthenticate(ctx)
   const oauth: OAuthContext = Object.assign(ctx, { authenticate })
 
@@ -182,6 +210,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...healthOperations(ctx),
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
+    ...eventTypeOperations(ctx),
     ...eventsOperations(ctx),
     ...deliveriesOperations(ctx),
     ...applicationsOperations(ctx),
@@ -200,6 +229,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
     })),
   )
   catalogue.addOperations(operations)
+  try {
+    checkTypePermissions(config, catalogue)
+  } catch (error) {
+    await outbound.close()
+    await database.close()
+    throw error
+  }
 
   const router = Router()
   router.use(
@@ -228,6 +264,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     operations,
     openApi: () => createOpenApi(operations, config, version),
     services: createServices(ctx, authenticate),
+    publish: (trx, event) => outbox.publish(trx, event),
     events: ctx.lifecycle,
     start() {
       relay.start()
@@ -236,6 +273,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     async stop() {
       await Promise.all(workers.map((worker) => worker.stop()))
       await wallet.drain()
+      await outbox.drain()
       await notifications.stop()
       await outbound.close()
       await database.close()

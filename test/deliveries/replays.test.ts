@@ -310,7 +310,7 @@ function withPause(ctx: EventsContext) {
     get(target, name, receiver) {
       if (name !== 'transaction') return Reflect.get(target, name, receiver) as unknown
       return async (work: (trx: unknown) => Promise<unknown>) => {
-        if (++count === 2) {
+        if (++count === 1) {
           pause()
           await gate
         }
@@ -321,7 +321,7 @@ function withPause(ctx: EventsContext) {
   return { ctx: { ...ctx, db }, paused, resume }
 }
 
-/** A process that dies before its transactions commit: now the claim's, now the page's. */
+/** A process that dies before its transactions commit, two times out of three. */
 function withDeaths(ctx: EventsContext): EventsContext {
   let count = 0
   const db = new Proxy(ctx.db, {

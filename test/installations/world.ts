@@ -29,6 +29,7 @@ import {
 import { parseConfig } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Environment, type LifecycleEvents } from '../../core/src/context.ts'
 import { inTransaction, migrate, openDatabase } from '../../core/src/database/index.ts'
+import { deliveriesOperations } from '../../core/src/deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes, type StoredEvent } from '../../core/src/events/index.ts'
 import { createRateLimit, mountOperations, permission, type Caller, type Role } from '../../core/src/http/index.ts'
 import {
@@ -100,6 +101,7 @@ export async function openWorld(database: TestDatabase) {
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
     ...eventsOperations(ctx),
+    ...deliveriesOperations(ctx),
     ...applicationsOperations(ctx),
     ...installationsOperations(ctx),
   ]

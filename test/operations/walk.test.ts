@@ -26,6 +26,7 @@ const bodies: Record<string, object> = {
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
+  testWebhookEndpoint: { type: 'charge.created' },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },

@@ -31,12 +31,63 @@ export function errorReference(catalogue: Record<string, readonly [number, strin
   return `${note}# Errors\n\nThe catalogue is closed: no other \`code\` is ever sent, and a code keeps its meaning and its status.\n\n| code | status | title | what to do |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
-export function eventReference(catalogue: Record<string, { sentence: string; payload: object }>): string {
-  const sections = Object.entries(catalogue).map(
-    ([type, { sentence, payload }]) =>
-      `## \`${type}\`\n\n${sentence}\n\n\`\`\`json\n${JSON.stringify(payload, null, 2)}\n\`\`\`\n`,
+interface EventType {
+  sentence: string
+  version: number
+  audience: readonly string[]
+  permission: string | null
+  example: object
+  payload: object
+}
+
+const receivers: Record<string, string> = {
+  publisher: 'the publisher of the application',
+  organization: 'the organization in which it happened',
+  installations: 'publishers of what is installed there',
+}
+
+export function eventReference(catalogue: Record<string, EventType>): string {
+  const json = (value: object) => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``
+  const overview = Object.entries(catalogue).map(
+    ([type, { sentence, version, audience, permission }]) =>
+      `| \`${type}\` | ${sentence} | ${version} | ${audience.map((each) => receivers[each]).join('; ')} | ${permission ? `\`${permission}\`` : ''} |`,
   )
-  return `${note}# Events\n\n${sections.join('\n')}`
+  const sections = Object.entries(catalogue).map(
+    ([type, { sentence, example, payload }]) =>
+      `## \`${type}\`\n\n${sentence}\n\n${json(example)}\n\n| member | type | meaning |\n|---|---|---|\n${memberRows(payload as Member, '').join('\n')}\n`,
+  )
+  return `${note}# Events\n\nThe host’s own types of events, with bodies in the format \`standard\`. Those that the embedder registers come beside them:\n\`GET /events/types\` lists all, \`GET /events/types/{type}\` has the JSON Schema and the examples of the other formats. With the permission an application\nmay receive a type at an endpoint of its own, where it is installed.\n\n| type | what it tells | version | who receives it | permission |\n|---|---|---|---|---|\n${overview.join('\n')}\n\n${sections.join('\n')}`
+}
+
+interface Member {
+  description?: string
+  type?: string
+  format?: string
+  enum?: string[]
+  const?: unknown
+  anyOf?: Member[]
+  items?: Member
+  properties?: Record<string, Member>
+  required?: string[]
+}
+
+/** The schema member by member, those of objects within by their path. */
+function memberRows({ properties = {}, required = [] }: Member, path: string): string[] {
+  return Object.entries(properties).flatMap(([name, member]) => {
+    const optional = required.includes(name) ? '' : ', optional'
+    const meaning = member.description ?? member.anyOf?.find(({ description }) => description)?.description ?? ''
+    const row = `| \`${path}${name}\` | ${memberType(member)}${optional} | ${meaning} |`
+    const inner = member.items?.properties ? member.items : member
+    return [row, ...memberRows(inner, `${path}${name}${inner === member ? '' : '[]'}.`)]
+  })
+}
+
+function memberType({ type = 'any', format, enum: words, const: only, anyOf, items }: Member): string {
+  if (anyOf) return anyOf.map(memberType).join(' \\| ')
+  if (only !== undefined) return `\`${JSON.stringify(only)}\``
+  if (words) return words.map((word) => `\`${word}\``).join(' \\| ')
+  if (items) return `array of ${memberType(items)}`
+  return format ?? type
 }
 
 interface Option {

@@ -18,6 +18,7 @@ export {
   deleteMembership,
   findMembership,
   findOrganization,
+  findTenants,
   findUser,
   findUserByEmail,
   listLocations,

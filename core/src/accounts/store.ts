@@ -112,6 +112,22 @@ export async function listOrganizationsOf(db: Db, userId: string): Promise<(Orga
   return rows.map((row) => ({ ...mapOrganization(row), role: row.role as Role }))
 }
 
+/** Which of these exist; of the locations also whose they are. */
+export async function findTenants(
+  db: Db,
+  { organizationIds, locationIds }: { organizationIds: string[]; locationIds: string[] },
+): Promise<{ organizations: Set<string>; locations: Map<string, string> }> {
+  const found = (await db('stoa_organizations').select('id').whereIn('id', organizationIds)) as Row[]
+  const at =
+    locationIds.length === 0
+      ? []
+      : ((await db('stoa_locations').select('id', 'organization_id').whereIn('id', locationIds)) as Row[])
+  return {
+    organizations: new Set(found.map((row) => text(row.id))),
+    locations: new Map(at.map((row) => [text(row.id), text(row.organization_id)])),
+  }
+}
+
 export async function findLocation(db: Db, id: string): Promise<Location | null> {
   const row = await db('stoa_locations').where({ id }).first<Row | undefined>()
   return row ? mapLocation(row) : null

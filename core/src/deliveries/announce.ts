@@ -1,30 +1,23 @@
 import type { Knex } from 'knex'
-import { publish, type EndpointHealth, type EventsContext, type NewEvent, type Target } from '../events/index.ts'
-import { nowIso } from '../kernel/index.ts'
+import {
+  announceEndpoint,
+  type EndpointHealth,
+  type EventsContext,
+  type NewEvent,
+  type Target,
+} from '../events/index.ts'
 import type { LastTry } from './delivery-store.ts'
 import type { Result } from './send-delivery.ts'
 
-/** What concerns an endpoint goes to the other endpoints of whoever owns it: it itself is in no state to be told. */
+/** To the other endpoints of whoever owns it: it itself is in no state to be told. */
 async function announce(
   ctx: EventsContext,
   trx: Knex.Transaction,
   target: Target,
   type: NewEvent['type'],
-  more: object,
+  data: object,
 ): Promise<void> {
-  const { id: endpointId, organizationId, applicationId, environment } = target
-  const data = { endpointId, organizationId, applicationId, environment, ...more }
-  const payload = { type, timestamp: nowIso(ctx.clock), data }
-  await publish(ctx, trx, {
-    type,
-    publisherId: null,
-    applicationId: null,
-    organizationId,
-    locationId: null,
-    environment,
-    payload,
-    notTo: endpointId,
-  })
+  await announceEndpoint(ctx, trx, target, { type, data, notTo: target.id })
 }
 
 export async function announceFailing(

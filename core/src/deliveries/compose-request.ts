@@ -1,13 +1,4 @@
-import {
-  highLevelText,
-  renderTemplate,
-  signHighLevel,
-  signingKeys,
-  signWebhook,
-  toStoredEvent,
-  type EventText,
-  type EventsContext,
-} from '../events/index.ts'
+import { bodyOf, renderTemplate, signHighLevel, signingKeys, signWebhook, type EventsContext } from '../events/index.ts'
 import type { OutboundRequest } from '../outbound/index.ts'
 import type { Claimed } from './claim-deliveries.ts'
 import type { Load } from './send-delivery.ts'
@@ -24,7 +15,7 @@ const bodiless = new Set(['GET', 'DELETE'])
  */
 export async function composeRequest(ctx: EventsContext, claimed: Claimed, load: Load): Promise<OutboundRequest> {
   const { event, target, keys } = load
-  const body = bodiless.has(target.method) ? '' : await bodyOf(ctx, claimed, load)
+  const body = bodiless.has(target.method) ? '' : await composeBody(ctx, claimed, load)
   const timestamp = ctx.clock.now()
   const { credentials } = keys
   return {
@@ -49,14 +40,8 @@ function ownHeaders({ keys: { headers, credentials } }: Load): Record<string, st
   return Object.fromEntries(sent.filter(([name]) => !credentials || name !== 'authorization'))
 }
 
-async function bodyOf(ctx: EventsContext, { format }: Claimed, { event, target }: Load): Promise<string> {
-  const text = await formattedBody(ctx, format, event)
+async function composeBody(ctx: EventsContext, { format }: Claimed, { event, target }: Load): Promise<string> {
+  const text = await bodyOf(ctx, format, event, ctx.clock.now())
   if (target.bodyTemplate === null) return text
   return renderTemplate(target.bodyTemplate, JSON.parse(text) as object, ctx.config.webhooks.payloadLimitBytes)
-}
-
-async function formattedBody(ctx: EventsContext, format: Claimed['format'], event: EventText): Promise<string> {
-  if (format === 'highlevel') return highLevelText(event.id, event.highLevel!, ctx.clock.now())
-  const enrich = ctx.eventHooks.enrich[event.type]
-  return enrich ? JSON.stringify(await enrich(ctx.db, toStoredEvent(event))) : event.payloadText
 }

@@ -1,6 +1,18 @@
 import type { Environment } from '../context.ts'
-import { boolean, iso, maybeJson, maybeText, text, type Db, type Row } from '../database/index.ts'
+import {
+  boolean,
+  insertRows,
+  iso,
+  maybeJson,
+  maybeText,
+  text,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../database/index.ts'
 import type { Occurrence, StoredEvent } from './event.ts'
+
+const table = 'stoa_events'
 
 /** An event as it is stored; its payload still the very text. */
 export type EventText = Omit<StoredEvent, 'payload'> & {
@@ -13,26 +25,31 @@ export type EventText = Omit<StoredEvent, 'payload'> & {
 export type PastEvent = Occurrence<string> & { id: string; hasHighLevel: boolean }
 
 /**
- * A page of the events that can concern an organization's endpoints, oldest first: what happened to its applications, and
- * what happened in it. Examples that somebody asked for are not among them.
+ * A page of the events that can concern an organization's endpoints, oldest first: what happened to its applications, what
+ * happened in it, and what was published for whoever is installed. Examples that somebody asked for are not among them.
  */
 export async function listPastEvents(
   db: Db,
   organizationId: string,
   { after, before, limit }: { after: string; before: string; limit: number },
 ): Promise<PastEvent[]> {
-  // Two walks through two indexes: with `or`, neither database would use them.
-  const walk = async (column: 'publisher_id' | 'organization_id') =>
-    (await db('stoa_events')
+  // Three walks through two indexes: with `or`, neither database would use them.
+  const walk = async (column: 'publisher_id' | 'organization_id', value: string | null) =>
+    (await db(table)
       .select('id', 'type', 'publisher_id', 'application_id', 'organization_id', 'location_id', 'environment')
       .select(db.raw('highlevel is not null as has_highlevel'))
-      .where({ [column]: organizationId, test: false })
+      .where({ [column]: value, test: false })
       .where('id', '>', after)
       .where('id', '<', before)
       .orderBy('id')
       .limit(limit)) as Row[]
   const rows = new Map<string, Row>()
-  for (const row of [...(await walk('publisher_id')), ...(await walk('organization_id'))]) rows.set(text(row.id), row)
+  const walks = [
+    await walk('publisher_id', organizationId),
+    await walk('organization_id', organizationId),
+    await walk('publisher_id', null),
+  ]
+  for (const row of walks.flat()) rows.set(text(row.id), row)
   return [...rows.values()]
     .sort((a, b) => (text(a.id) < text(b.id) ? -1 : 1))
     .slice(0, limit)
@@ -49,8 +66,62 @@ export async function listPastEvents(
 }
 
 export async function findEvents(db: Db, ids: string[]): Promise<Map<string, EventText>> {
-  const rows = (await db('stoa_events').whereIn('id', ids)) as Row[]
+  const rows = (await db(table).whereIn('id', ids)) as Row[]
   return new Map(rows.map((row) => [text(row.id), mapEvent(row)]))
+}
+
+/** What makes an event one that was published before. */
+export interface EventKey {
+  organizationId: string
+  environment: Environment
+  idempotencyKey: string
+}
+
+/**
+ * Inserts events, and leaves out those whose key another has; returns the ids of those it inserted. Waits for a transaction that
+ * is inserting the same key. `on conflict` rather than looking at the error: an error would end the transaction on PostgreSQL,
+ * which may be the embedder's own.
+ */
+export async function insertEvents(db: Db, dialect: Dialect, rows: Row[]): Promise<Set<string>> {
+  const keyed = rows.filter((row) => row.idempotency_key !== null)
+  const plain = rows.filter((row) => row.idempotency_key === null)
+  const inserted = new Set(plain.map((row) => text(row.id)))
+  // In one order, so that two batches with the same keys cannot wait for each other.
+  keyed.sort((a, b) => (keyText(a) < keyText(b) ? -1 : 1))
+  for (const id of await insertUnlessKnown(db, dialect, keyed)) inserted.add(id)
+  await insertRows(db, dialect, table, plain)
+  return inserted
+}
+
+async function insertUnlessKnown(db: Db, dialect: Dialect, rows: Row[]): Promise<string[]> {
+  if (rows.length === 0) return []
+  const columns = Object.keys(rows[0]!)
+  const chunk = Math.floor(dialect.parameterLimit / columns.length)
+  const marks = `(${columns.map(() => '?').join(', ')})`
+  const ids: string[] = []
+  for (let start = 0; start < rows.length; start += chunk) {
+    const part = rows.slice(start, start + chunk)
+    const result: unknown = await db.raw(
+      `insert into ${table} (${columns.join(', ')}) values ${part.map(() => marks).join(', ')}
+        on conflict (organization_id, environment, idempotency_key) where idempotency_key is not null do nothing
+        returning id`,
+      part.flatMap((row) => columns.map((name) => (row[name] ?? null) as string)),
+    )
+    ids.push(...rowsOf(result).map((row) => text(row.id)))
+  }
+  return ids
+}
+
+/** The events that have these keys. */
+export async function findEventsByKey(db: Db, keys: EventKey[]): Promise<(EventText & EventKey)[]> {
+  if (keys.length === 0) return []
+  const values = keys.map(({ organizationId, environment, idempotencyKey }) => [
+    organizationId,
+    environment,
+    idempotencyKey,
+  ])
+  const rows = (await db(table).whereIn(['organization_id', 'environment', 'idempotency_key'], values)) as Row[]
+  return rows.map((row) => ({ ...mapEvent(row), idempotencyKey: text(row.idempotency_key) }))
 }
 
 /** The event as hooks get it. */
@@ -73,4 +144,13 @@ function mapEvent(row: Row): EventText {
     highLevel: maybeJson<object>(row.highlevel),
     createdTime: iso(row.created_time),
   }
+}
+
+function keyText(row: Row): string {
+  return `${text(row.organization_id)} ${text(row.environment)} ${text(row.idempotency_key)}`
+}
+
+/** SQLite's driver gives the rows themselves, PostgreSQL's an object with them. */
+function rowsOf(result: unknown): Row[] {
+  return Array.isArray(result) ? (result as Row[]) : (result as { rows: Row[] }).rows
 }

@@ -1,13 +1,15 @@
 import { createSchemaCompiler, type TSchema, type Validator } from '../kernel/index.ts'
 
 /** Whose endpoints may receive a type of event. */
-export type Audience =
+export type Audience = (typeof audiences)[number]
+export const audiences = [
   /** The publisher of the application it concerns. */
-  | 'publisher'
+  'publisher',
   /** The organization in which it happened. */
-  | 'organization'
+  'organization',
   /** Applications that are installed where it happened and were granted the type's permission. */
-  | 'installations'
+  'installations',
+] as const
 
 /** A type of event: what it tells, for people, and what its body looks like. */
 export interface EventTypeDefinition {
@@ -21,6 +23,8 @@ export interface EventTypeDefinition {
   audience: readonly Audience[]
   /** The permission with which an application may receive it where it is installed; null for no application. */
   permission: string | null
+  /** Whether slices of the host publish it, the embedder's code by `host.publish`, or either. */
+  publishedBy: 'host' | 'embedder' | 'either'
 }
 
 /** The types of events of one host: its own and those the embedder registered. */

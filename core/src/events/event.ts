@@ -34,7 +34,25 @@ export type Occurrence<Name extends string = EventType> = Omit<
 export type HighLevelBody =
   | (HighLevelInstall & { type: 'INSTALL' })
   | (HighLevelInstall & { type: 'UPDATE'; previousVersionId: string })
-  | { type: 'UNINSTALL'; appId: string; companyId: string; locationId?: string }
+  | (HighLevelPlace & { type: 'UNINSTALL' })
+  | (HighLevelPlace & {
+      type: 'PLAN_CHANGE'
+      userId?: string
+      currentPlanId: string | null
+      newPlanId: string | null
+    })
+  | (HighLevelPlace & {
+      type: 'EXTERNAL_AUTH_CONNECTED'
+      authType: 'oauth2' | 'basic'
+      scopes?: string
+      isAutoRefreshTokenEnabled?: boolean
+    })
+
+interface HighLevelPlace {
+  appId: string
+  companyId: string
+  locationId?: string
+}
 
 interface HighLevelInstall {
   appId: string

@@ -18,6 +18,8 @@ export const highLevelTypes: Partial<Record<EventType, HighLevelBody['type']>> =
   'application-instance-enabled': 'INSTALL',
   'application-instance-disabled': 'UNINSTALL',
   'installation.updated': 'UPDATE',
+  'installation.plan-changed': 'PLAN_CHANGE',
+  'external-auth.connected': 'EXTERNAL_AUTH_CONNECTED',
 }
 
 /** Refuses an endpoint that would never be sent anything, which nobody means. */

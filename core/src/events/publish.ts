@@ -1,13 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Environment } from '../context.ts'
 import { afterCommit, insertRows, toJson, type Db, type Row } from '../database/index.ts'
-import { newId, nowIso } from '../kernel/index.ts'
+import { newId, nowIso, StoaError } from '../kernel/index.ts'
 import type { EventType } from './catalogue.ts'
-import { findReceivers } from './endpoint-store.ts'
 import type { Receiver } from './endpoint.ts'
-import { wantsType } from './event-filter.ts'
+import { findEventsByKey, insertEvents, type EventText, type PastEvent } from './event-store.ts'
 import type { DeliveryCause, HighLevelBody, NewEvent, Occurrence } from './event.ts'
-import type { PastEvent } from './event-store.ts'
 import type { EventsContext } from './events-context.ts'
+import { findAudiences } from './fan-out.ts'
 
 /** Writes an event and its deliveries in the caller's own transaction. Returns the event's id. */
 export async function publish<Name extends string = EventType>(
@@ -24,42 +24,141 @@ export async function publish<Name extends string = EventType>(
  * A disabled endpoint gets its deliveries too; they are held until it is enabled again. Returns the ids, in order.
  */
 export async function publishMany(ctx: EventsContext, db: Db, events: NewEvent<string>[]): Promise<string[]> {
-  if (events.length === 0) return []
-  if (ctx.config.mode !== 'production') for (const event of events) checkPayload(ctx, event)
-  const now = nowIso(ctx.clock)
-  const ids = events.map(() => newId('evt'))
-  const receivers = await findReceivers(db, distinctPublishers(events))
-  const rows: Row[] = []
-  const deliveries: Row[] = []
-  for (const [index, event] of events.entries()) {
-    const id = ids[index]!
-    const wanting = receivers.filter((receiver) => receiver.id !== event.notTo && receives(receiver, event))
-    const highLevel = wanting.some(({ format }) => format === 'highlevel') ? await toHighLevel(ctx, db, event) : null
-    rows.push(eventRow(id, event, highLevel, now))
-    for (const receiver of wanting) {
-      if (receiver.format !== 'highlevel' || highLevel) deliveries.push(deliveryRow(id, event.type, receiver, now))
-    }
-  }
-  await insertRows(db, ctx.dialect, 'stoa_events', rows)
-  await insertRows(db, ctx.dialect, 'stoa_deliveries', deliveries)
-  if (deliveries.length > 0) afterCommit(db, () => ctx.signals.emit('deliveries-due'))
-  return ids
+  for (const { type, payload } of events) checkPayload(ctx, type, payload)
+  const answers = await writeEvents(ctx, db, events)
+  return answers.map((answer) => {
+    if (answer instanceof StoaError) throw answer
+    return answer.id
+  })
 }
 
-function checkPayload({ config, logger, eventTypes }: EventsContext, { type, payload }: NewEvent<string>): void {
+/** Whether a body is what the catalogue says: @throws Error in tests, logs it in development, and does not look in production. */
+export function checkPayload({ config, logger, eventTypes }: EventsContext, type: string, payload: object): void {
+  if (config.mode === 'production') return
   const complaint = eventTypes.complaintAbout(type, payload)
   if (complaint === null) return
   if (config.mode === 'test') throw new Error(complaint)
   logger.error({ type }, complaint)
 }
 
+/** An event whose text is there already; `payload` is what the text says. */
+export interface EventToWrite extends NewEvent<string> {
+  payloadText?: string
+  /** Whether `timestamp` in the payload is the caller's, and hence part of what an idempotency key stands for. */
+  hasOwnTimestamp?: boolean
+}
+
+export interface Published {
+  /** Sent as `webhook-id`. */
+  id: string
+  /** Whether it had been published before, with the same idempotency key. */
+  reused: boolean
+}
+
+/** As publishMany, with an answer for each: a key that stands for another event refuses its own event alone. */
+export async function writeEvents(
+  ctx: EventsContext,
+  db: Db,
+  events: EventToWrite[],
+): Promise<(Published | StoaError)[]> {
+  if (events.length === 0) return []
+  const now = nowIso(ctx.clock)
+  const audiences = await findAudiences(ctx, db, events)
+  const drafts: Draft[] = []
+  for (const [index, event] of events.entries()) {
+    const audience = audiences[index]!.filter(({ id }) => id !== event.notTo)
+    const highLevel = audience.some(({ format }) => format === 'highlevel') ? await toHighLevel(ctx, db, event) : null
+    drafts.push(createDraft(event, { audience, highLevel, cause: 'event', now }))
+  }
+  return insertDrafts(ctx, db, drafts)
+}
+
+/** An event with its deliveries, as rows. */
+export interface Draft {
+  id: string
+  event: EventToWrite
+  row: Row
+  deliveries: Row[]
+}
+
+type Fate = { audience: Receiver[]; highLevel: HighLevelBody | null; cause: DeliveryCause; now: string }
+
+export function createDraft(event: EventToWrite, { audience, highLevel, cause, now }: Fate): Draft {
+  const id = newId('evt')
+  const told = audience.filter(({ format }) => format !== 'highlevel' || highLevel !== null)
+  return {
+    id,
+    event,
+    row: eventRow(id, event, highLevel, now),
+    deliveries: told.map((receiver) => deliveryRow(id, event.type, receiver, cause, now)),
+  }
+}
+
+export async function insertDrafts(ctx: EventsContext, db: Db, drafts: Draft[]): Promise<(Published | StoaError)[]> {
+  const inserted = await insertEvents(
+    db,
+    ctx.dialect,
+    drafts.map(({ row }) => row),
+  )
+  const deliveries = drafts.flatMap((draft) => (inserted.has(draft.id) ? draft.deliveries : []))
+  await insertRows(db, ctx.dialect, 'stoa_deliveries', deliveries)
+  if (deliveries.length > 0) afterCommit(db, () => ctx.signals.emit('deliveries-due'))
+  const known = await findEventsByKey(
+    db,
+    drafts.flatMap(({ id, event }) => (inserted.has(id) ? [] : { ...event, idempotencyKey: event.idempotencyKey! })),
+  )
+  return drafts.map(({ id, event }) => (inserted.has(id) ? { id, reused: false } : answerKnown(known, event)))
+}
+
+function answerKnown(known: (EventText & { idempotencyKey: string })[], event: EventToWrite): Published | StoaError {
+  const { organizationId, environment, idempotencyKey } = event
+  const first = known.find(
+    (each) =>
+      each.idempotencyKey === idempotencyKey &&
+      each.organizationId === organizationId &&
+      each.environment === environment,
+  )
+  // Removed by retention at this very moment.
+  if (!first) return new StoaError('unavailable', { retryAfter: 1 })
+  // The body says of which type the event is and where it happened, too.
+  const isSame = isDeepStrictEqual(
+    contentOf(JSON.parse(first.payloadText), event),
+    contentOf(plain(event.payload), event),
+  )
+  if (isSame) return { id: first.id, reused: true }
+  return new StoaError('idempotency_key_reused', { details: { eventId: first.id } })
+}
+
+/** What the event says; not when, unless its publisher said that too. */
+function contentOf(payload: unknown, { hasOwnTimestamp = false }: EventToWrite): object {
+  const { timestamp, ...content } = payload as { timestamp?: unknown }
+  return hasOwnTimestamp ? { ...content, timestamp } : content
+}
+
+const plain = (payload: object): unknown => JSON.parse(JSON.stringify(payload))
+
 /** Whether publishing would make a delivery, be it one that is held. */
 export async function hasSubscribers(ctx: EventsContext, db: Db, event: Occurrence): Promise<boolean> {
-  const wanting = (await findReceivers(db, distinctPublishers([event]))).filter((receiver) => receives(receiver, event))
+  const [wanting = []] = await findAudiences(ctx, db, [event])
   if (wanting.some(({ format }) => format !== 'highlevel')) return true
   const { applicationId } = event
   if (wanting.length === 0 || applicationId === null) return false
   return (await ctx.eventHooks.highLevel[event.type]?.applies(db, { ...event, applicationId })) === true
+}
+
+/** Which of these events an endpoint would receive by the rules of today, by id. */
+export async function wouldReceive(
+  ctx: EventsContext,
+  db: Db,
+  receiver: Receiver,
+  events: PastEvent[],
+): Promise<ReadonlySet<string>> {
+  const audiences = await findAudiences(ctx, db, events)
+  const wanted = events.filter(
+    ({ hasHighLevel }, index) =>
+      (receiver.format !== 'highlevel' || hasHighLevel) && audiences[index]!.some(({ id }) => id === receiver.id),
+  )
+  return new Set(wanted.map(({ id }) => id))
 }
 
 /** The body of the event in HighLevel's format; null when that has none for it. */
@@ -70,33 +169,7 @@ async function toHighLevel(ctx: EventsContext, db: Db, event: NewEvent<string>):
   return (await form.applies(db, own)) ? form.body(db, own) : null
 }
 
-/** The one rule of fan-out; what HighLevel's format does not tell is left out afterwards. */
-function receives(receiver: Receiver, event: Occurrence<string>): boolean {
-  return (
-    receiver.organizationId === (event.publisherId ?? event.organizationId) &&
-    receiver.environment === event.environment &&
-    (receiver.applicationId === null || receiver.applicationId === event.applicationId) &&
-    wantsType(receiver.events, event.type)
-  )
-}
-
-/**
- * Which of these events an endpoint would get if they happened now: for what is replayed to an endpoint that was not there.
- * What HighLevel's format tells is decided when it happens, so that what was not told then cannot be told now.
- */
-export function wouldReceive(
-  _ctx: EventsContext,
-  _db: Db,
-  receiver: Receiver,
-  events: PastEvent[],
-): Promise<ReadonlySet<string>> {
-  const wanted = events.filter(
-    (event) => receives(receiver, event) && (receiver.format !== 'highlevel' || event.hasHighLevel),
-  )
-  return Promise.resolve(new Set(wanted.map(({ id }) => id)))
-}
-
-function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody | null, now: string): Row {
+function eventRow(id: string, event: EventToWrite, highLevel: HighLevelBody | null, now: string): Row {
   return {
     id,
     type: event.type,
@@ -106,7 +179,7 @@ function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody 
     location_id: event.locationId,
     environment: event.environment satisfies Environment,
     test: event.test ?? false,
-    payload: JSON.stringify(event.payload),
+    payload: event.payloadText ?? JSON.stringify(event.payload),
     highlevel: highLevel && toJson(highLevel),
     trace_parent: null,
     idempotency_key: event.idempotencyKey ?? null,
@@ -114,11 +187,7 @@ function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody 
   }
 }
 
-function distinctPublishers(events: Occurrence<string>[]): string[] {
-  return [...new Set(events.map(({ publisherId, organizationId }) => publisherId ?? organizationId))]
-}
-
-function deliveryRow(eventId: string, type: string, receiver: Receiver, now: string): Row {
+function deliveryRow(eventId: string, type: string, receiver: Receiver, cause: DeliveryCause, now: string): Row {
   return {
     id: newId('dlv'),
     event_id: eventId,
@@ -128,7 +197,7 @@ function deliveryRow(eventId: string, type: string, receiver: Receiver, now: str
     type,
     format: receiver.format,
     fifo: receiver.fifo,
-    cause: 'event' satisfies DeliveryCause,
+    cause,
     state: 'pending',
     attempt: 0,
     base_attempt: 0,

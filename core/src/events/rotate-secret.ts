@@ -1,13 +1,13 @@
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { invalidField, isoIn, nowIso, StoaError } from '../kernel/index.ts'
+import { announceEndpoint } from './announce-endpoint.ts'
 import { assertMaker } from './credentials.ts'
 import { updateEndpoint as saveEndpoint } from './endpoint-store.ts'
 import type { Endpoint, EndpointSecret } from './endpoint.ts'
 import { lockEndpoint } from './endpoints.ts'
 import type { EventsContext } from './events-context.ts'
 import { laterThan } from './later-than.ts'
-import { publish } from './publish.ts'
 import type { RotateSecret } from './schemas.ts'
 import { liveSecrets, makeSecret, newestSecret, rotated } from './secrets.ts'
 import { checkWebhookSecret } from './signing.ts'
@@ -31,18 +31,9 @@ export async function rotateSecret(
   const former = newestSecret(endpoint.secrets, version)
   await saveSecrets(ctx, db, endpoint, rotated(endpoint.secrets, made.sealed, { now, until }))
   const formerExpiresTime = former && until
-  await publish(ctx, db, {
+  await announceEndpoint(ctx, db, endpoint, {
     type: 'endpoint.secret-rotated',
-    publisherId: endpoint.organizationId,
-    applicationId: endpoint.applicationId,
-    organizationId: endpoint.organizationId,
-    locationId: null,
-    environment: endpoint.environment,
-    payload: {
-      type: 'endpoint.secret-rotated',
-      timestamp: now,
-      data: { endpointId: endpoint.id, secretId: made.sealed.id, version, expiresTime: formerExpiresTime },
-    },
+    data: { secretId: made.sealed.id, version, expiresTime: formerExpiresTime },
   })
   return { ...made, formerExpiresTime }
 }

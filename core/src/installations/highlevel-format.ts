@@ -22,20 +22,57 @@ export const highLevelForms: EventHooks['highLevel'] = {
     async applies(db, event) {
       return (await installationOf(db, event)).uninstalledTime !== null
     },
-    body(_db, event) {
-      const { applicationId: appId, organizationId: companyId, locationId } = event
-      return Promise.resolve({ type: 'UNINSTALL', appId, companyId, ...(locationId !== null && { locationId }) })
-    },
+    body: (_db, event) => Promise.resolve({ type: 'UNINSTALL', ...placeOf(event) }),
   },
   'installation.updated': {
     applies: () => Promise.resolve(true),
     async body(db, event) {
-      const { version, previousVersion } = versionsOf(event)
+      const { version, previousVersion } = dataOf<{ version: number; previousVersion: number }>(event)
       const installation = { ...(await installationOf(db, event)), version }
       const previousVersionId = versionIdOf(event.applicationId, previousVersion)
       return { type: 'UPDATE', ...(await installBody(db, installation)), previousVersionId }
     },
   },
+  'installation.plan-changed': {
+    applies: () => Promise.resolve(true),
+    body(_db, event) {
+      const { userId = null, currentPlanId, newPlanId } = dataOf<PlanChange>(event)
+      const plans = { ...(userId !== null && { userId }), currentPlanId, newPlanId }
+      return Promise.resolve({ type: 'PLAN_CHANGE', ...placeOf(event), ...plans })
+    },
+  },
+  'external-auth.connected': {
+    applies: () => Promise.resolve(true),
+    body(_db, event) {
+      const { authType, scopes, isAutoRefreshTokenEnabled } = dataOf<ExternalAuth>(event)
+      return Promise.resolve({
+        type: 'EXTERNAL_AUTH_CONNECTED',
+        ...placeOf(event),
+        authType,
+        // HighLevel documents both for oauth2 alone.
+        ...(authType === 'oauth2' && {
+          ...(scopes !== undefined && { scopes }),
+          ...(isAutoRefreshTokenEnabled !== undefined && { isAutoRefreshTokenEnabled }),
+        }),
+      })
+    },
+  },
+}
+
+interface PlanChange {
+  userId?: string | null
+  currentPlanId: string | null
+  newPlanId: string | null
+}
+
+interface ExternalAuth {
+  authType: 'oauth2' | 'basic'
+  scopes?: string
+  isAutoRefreshTokenEnabled?: boolean
+}
+
+function placeOf({ applicationId, organizationId, locationId }: Occurrence & { applicationId: string }) {
+  return { appId: applicationId, companyId: organizationId, ...(locationId !== null && { locationId }) }
 }
 
 async function installBody(db: Db, installation: Installation) {
@@ -70,6 +107,6 @@ async function installationOf(db: Db, event: Occurrence & { applicationId: strin
   return installation
 }
 
-function versionsOf({ payload }: NewEvent): { version: number; previousVersion: number } {
-  return (payload as { data: { version: number; previousVersion: number } }).data
+function dataOf<Data>({ payload }: NewEvent): Data {
+  return (payload as { data: Data }).data
 }

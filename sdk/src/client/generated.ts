@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -20,7 +20,7 @@ export type ErrorBody = {
 export type OAuthErrorBody = {
   error: string
   error_description: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   traceId: string
@@ -398,6 +398,88 @@ export interface Operations {
       }
     }
     result: undefined
+  }
+  /** List the types of events */
+  listEventTypes: {
+    input: {
+      query?: {
+        /** Only those that begin so: `charge.` */
+        prefix?: string
+      }
+    }
+    result: Array<{
+      type: string
+      /** Counts up when the schema changes in a way that readers notice. */
+      version: number
+      /** What it tells. */
+      sentence: string
+      /** Whose endpoints receive it: those of the `publisher` of the application it concerns, of the `organization` in which it happened, of publishers whose application is installed there (`installations`) with the permission. */
+      audience: Array<"publisher" | "organization" | "installations">
+      permission: (string | null)
+    }>
+  }
+  /** Get a type of event, with its schema and examples */
+  getEventType: {
+    input: {
+      params: {
+        /** One of the types that GET /events/types lists. */
+        type: string
+      }
+    }
+    result: {
+      type: string
+      /** Counts up when the schema changes in a way that readers notice. */
+      version: number
+      /** What it tells. */
+      sentence: string
+      /** Whose endpoints receive it: those of the `publisher` of the application it concerns, of the `organization` in which it happened, of publishers whose application is installed there (`installations`) with the permission. */
+      audience: Array<"publisher" | "organization" | "installations">
+      permission: (string | null)
+      /** JSON Schema (draft 7) of the body in the format `standard`. */
+      schema: Record<string, unknown>
+      /** A body in the format `standard`. */
+      example: Record<string, unknown>
+      /** The example in the other formats. */
+      formats: {
+        /** Rebilly’s. */
+        rebilly: Record<string, unknown>
+        highlevel: (Record<string, unknown> | null)
+      }
+    }
+  }
+  /** Send an endpoint the example of an event */
+  testWebhookEndpoint: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** One of the types that GET /events/types lists. */
+        type: string
+      }
+    }
+    result: {
+      /** Of the event; sent as `webhook-id`. */
+      id: string
+      /** To how many endpoints it goes. */
+      deliveries: number
+    }
+  }
+  /** Send the example of an event to all active endpoints of yours that ask for its type */
+  sendTestEvent: {
+    input: {
+      body: {
+        /** One of the types that GET /events/types lists. */
+        type: string
+        applicationId?: (string | null)
+      }
+    }
+    result: {
+      /** Of the event; sent as `webhook-id`. */
+      id: string
+      /** To how many endpoints it goes. */
+      deliveries: number
+    }
   }
   /** List the endpoints, oldest first */
   listWebhookEndpoints: {
@@ -4635,6 +4717,10 @@ export const routes = {
   createApiKey: ['POST', '/api-keys', 'organization'],
   getApiKey: ['GET', '/api-keys/{id}', 'organization'],
   revokeApiKey: ['DELETE', '/api-keys/{id}', 'organization'],
+  listEventTypes: ['GET', '/events/types', ''],
+  getEventType: ['GET', '/events/types/{type}', ''],
+  testWebhookEndpoint: ['POST', '/developers/webhooks/endpoints/{id}/test', 'organization'],
+  sendTestEvent: ['POST', '/developers/webhooks/test-events', 'organization'],
   listWebhookEndpoints: ['GET', '/developers/webhooks/endpoints', 'organization'],
   createWebhookEndpoint: ['POST', '/developers/webhooks/endpoints', 'organization'],
   getWebhookEndpoint: ['GET', '/developers/webhooks/endpoints/{id}', 'organization'],

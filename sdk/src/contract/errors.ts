@@ -113,6 +113,11 @@ export const errorCatalogue = {
     'Event id reused',
     'This eventId was charged with other content; use a new eventId for a new event.',
   ],
+  idempotency_key_reused: [
+    422,
+    'Idempotency key reused',
+    'This idempotencyKey was used for an event with other content; use a new key for a new event.',
+  ],
   reference_reused: [
     422,
     'Reference reused',
