@@ -23,10 +23,12 @@ import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
 import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
+  createEventStreams,
   createOpenApi,
   createRateLimit,
   documentationRouter,
   healthOperations,
+  metricsOperations,
   mountOperations,
   notFoundHandler,
   type Operation,
@@ -60,6 +62,7 @@ import {
   oauthSweeps,
   type OAuthContext,
 } from './oauth/index.ts'
+import { createMetrics } from './metrics/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { createServices, type Services } from './services.ts'
 import { createWallet, pricesOf } from './wallet/index.ts'
@@ -100,6 +103,13 @@ export interface Host {
   events: LifecycleEmitter
   /** Starts the background work: delivering events, settling installations. Any number of processes may run it. */
   start(): void
+  /**
+   * Ends the event streams that are open, and refuses new ones: a server that is closing would wait for them. `stop()` does it
+   * too, but a server should be closed before.
+   */
+  endStreams(): Promise<void>
+  /** The figures of this host for Prometheus, as GET /metrics answers them, to be served along with your own. */
+  metrics(): Promise<string>
   /** Stops taking background work, finishes what is under way, closes the database it opened. */
   stop(): Promise<void>
 }
@@ -146,6 +156,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     config,
     clock,
     logger,
+    metrics: createMetrics({ clock }),
     secretBox: box,
     signingKeys: createSigningKeys([config.secret, ...config.previousSecrets]),
     files: files ?? createDatabaseFiles(db, clock),
@@ -177,6 +188,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   // The order matters once: the more special of two paths that overlap comes first.
   const operations = [
     ...healthOperations(ctx),
+    ...metricsOperations(ctx),
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
     ...eventsOperations(ctx),
@@ -198,6 +210,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   )
   catalogue.addOperations(operations)
 
+  const streams = createEventStreams(ctx)
   const router = Router()
   router.use(
     mountOperations({
@@ -205,6 +218,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
       authenticate,
       explainLack: createExplainLack(oauth),
       operations: [...operations, ...oauthPages(oauth)],
+      streams,
     }),
   )
   router.use(documentationRouter(ctx, operations, version))
@@ -221,7 +235,10 @@ export async function createHost(input: HostConfig): Promise<Host> {
     start() {
       for (const worker of workers) worker.start()
     },
+    endStreams: () => streams.close(),
+    metrics: () => ctx.metrics.text(),
     async stop() {
+      await streams.close()
       await Promise.all(workers.map((worker) => worker.stop()))
       await wallet.drain()
       await outbound.close()

@@ -8,6 +8,7 @@ import { LifecycleEmitter, type Context } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
 import { mountOperations, notFoundHandler, type Authenticate, type Operation } from '../../core/src/http/index.ts'
 import { createSecretBox, createSigningKeys, type Clock, type Logger } from '../../core/src/kernel/index.ts'
+import { createMetrics } from '../../core/src/metrics/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import { call, type Answer, type CallOptions } from '../support/host.ts'
 
@@ -60,6 +61,7 @@ export async function mountOwn(operations: Operation[], { authenticate, clock, c
     config: parseConfig({ secret: 'a secret that only tests know, 32+', mode: 'test', ...config }),
     clock: clock ?? { now: () => new Date() },
     logger,
+    metrics: createMetrics({ clock: clock ?? { now: () => new Date() } }),
     secretBox: createSecretBox(['x'.repeat(32)]),
     signingKeys: createSigningKeys(['x'.repeat(32)]),
     files: { put: () => Promise.resolve(), get: () => Promise.resolve(null) },

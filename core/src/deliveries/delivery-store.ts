@@ -62,7 +62,8 @@ export interface Waiting {
 
 /**
  * Endpoints that have something waiting, each with the time of its first, the longest due first: active ones, and deleted
- * ones, where something is left that an event which was being published meanwhile had put there. A walk from
+ * ones, where something is left that an event which was being published meanwhile had put there. Not streams: what is for
+ * them is taken by their connection (streams.ts). A walk from
  * endpoint to endpoint through the partial index: its cost grows with the endpoints that wait, not with what they wait for,
  * so the backlog of one costs the others nothing.
  */
@@ -78,7 +79,7 @@ export async function findWaitingEndpoints(db: Db): Promise<Waiting[]> {
     select e.id as endpoint_id, e.updated_time, e.deleted_time,
       (select min(d.next_time) from ${table} d where d.state = 'pending' and d.endpoint_id = e.id) as next_time
     from waiting join stoa_webhook_endpoints e on e.id = waiting.endpoint_id
-    where e.status = 'ACTIVE' or e.deleted_time is not null order by next_time`)
+    where (e.status = 'ACTIVE' and e.transport <> 'stream') or e.deleted_time is not null order by next_time`)
   const rows = (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[]
   // Between the two looks into the index a last delivery may have been finished.
   return rows

@@ -13,6 +13,7 @@ import {
   type AttemptRecord,
 } from './delivery-store.ts'
 import { disableEndpoint, toStoredEvent, type EventsContext } from '../events/index.ts'
+import { observeAttempt } from './observe-attempt.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
 
@@ -97,6 +98,7 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
     // A result whose lease had run out is kept, but the delivery belongs to its successor.
     const attempt = owned.has(result.claimed.id) ? await applyDelivered(ctx, trx, result) : result.attempt
     attempts.push(attempt)
+    observeAttempt(ctx, trx, result, attempt)
     if (!owned.has(result.claimed.id)) continue
     if (attempt.outcome === 'success') {
       delivered.push(attempt.deliveryId)

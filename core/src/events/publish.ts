@@ -7,6 +7,7 @@ import type { Receiver } from './endpoint.ts'
 import { wantsType } from './event-filter.ts'
 import type { DeliveryCause, HighLevelBody, NewEvent, Occurrence } from './event.ts'
 import type { EventsContext } from './events-context.ts'
+import { inPublishSpans } from './publish-spans.ts'
 
 /** Writes an event and its deliveries in the caller's own transaction. Returns the event's id. */
 export async function publish<Name extends string = EventType>(
@@ -22,7 +23,16 @@ export async function publish<Name extends string = EventType>(
  * Writes events and one delivery for each endpoint that wants them: one read and two inserts, however many they are.
  * A disabled endpoint gets its deliveries too; they are held until it is enabled again. Returns the ids, in order.
  */
-export async function publishMany(ctx: EventsContext, db: Db, events: NewEvent<string>[]): Promise<string[]> {
+export function publishMany(ctx: EventsContext, db: Db, events: NewEvent<string>[]): Promise<string[]> {
+  return inPublishSpans(events, (traceParents) => write(ctx, db, events, traceParents))
+}
+
+async function write(
+  ctx: EventsContext,
+  db: Db,
+  events: NewEvent<string>[],
+  traceParents: (string | null)[],
+): Promise<string[]> {
   if (events.length === 0) return []
   if (ctx.config.mode !== 'production') for (const event of events) checkPayload(ctx, event)
   const now = nowIso(ctx.clock)
@@ -34,13 +44,14 @@ export async function publishMany(ctx: EventsContext, db: Db, events: NewEvent<s
     const id = ids[index]!
     const wanting = receivers.filter((receiver) => receives(receiver, event))
     const highLevel = wanting.some(({ format }) => format === 'highlevel') ? await toHighLevel(ctx, db, event) : null
-    rows.push(eventRow(id, event, highLevel, now))
+    rows.push({ ...eventRow(id, event, highLevel, now), trace_parent: traceParents[index] })
     for (const receiver of wanting) {
       if (receiver.format !== 'highlevel' || highLevel) deliveries.push(deliveryRow(id, event.type, receiver, now))
     }
   }
   await insertRows(db, ctx.dialect, 'stoa_events', rows)
   await insertRows(db, ctx.dialect, 'stoa_deliveries', deliveries)
+  afterCommit(db, () => ctx.metrics.published(events.length))
   if (deliveries.length > 0) afterCommit(db, () => ctx.signals.emit('deliveries-due'))
   return ids
 }
@@ -91,7 +102,6 @@ function eventRow(id: string, event: NewEvent<string>, highLevel: HighLevelBody 
     test: event.test ?? false,
     payload: JSON.stringify(event.payload),
     highlevel: highLevel && toJson(highLevel),
-    trace_parent: null,
     idempotency_key: event.idempotencyKey ?? null,
     created_time: now,
   }
