@@ -20,7 +20,13 @@ import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { migrate, openDatabase, pendingMigrations } from './database/index.ts'
-import { createDispatcher, deliveriesOperations } from './deliveries/index.ts'
+import {
+  createDispatcher,
+  deliveriesOperations,
+  readBacklog,
+  streamOperations,
+  sweepStreams,
+} from './deliveries/index.ts'
 import { createEventTypes, eventsOperations, ownEventTypes } from './events/index.ts'
 import {
   createEventStreams,
@@ -181,6 +187,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     pricesOf,
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
+  ctx.metrics.watchBacklog(() => readBacklog(ctx))
   const wallet = createWallet(ctx)
   const authenticate = createAuthenticate(ctx)
   const oauth: OAuthContext = Object.assign(ctx, { authenticate })
@@ -193,6 +200,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...accessOperations(ctx),
     ...eventsOperations(ctx),
     ...deliveriesOperations(ctx),
+    ...streamOperations(ctx),
     ...applicationsOperations(ctx),
     ...installationsOperations(ctx),
     ...wallet.operations,
@@ -223,7 +231,8 @@ export async function createHost(input: HostConfig): Promise<Host> {
   )
   router.use(documentationRouter(ctx, operations, version))
 
-  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, oauthSweeps)]
+  const sweeps = { ...oauthSweeps, later: [...oauthSweeps.later, sweepStreams(ctx)] }
+  const workers = [createDispatcher(ctx), createInstallationWorker(ctx), createCredentialSweeper(ctx, sweeps)]
   return {
     router,
     wellKnown: createWellKnown(oauth),

@@ -1,2 +1,5 @@
 export { createDispatcher, type Dispatcher } from './dispatcher.ts'
 export { deliveriesOperations } from './operations.ts'
+export { readBacklog } from './backlog.ts'
+export { streamOperations } from './stream-operations.ts'
+export { sweepStreams } from './sweep-streams.ts'

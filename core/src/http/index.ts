@@ -9,13 +9,7 @@ export { PageQuery, pagedReply, type Page, type Paged } from './paging.ts'
 export { permission, type Permission } from './permission.ts'
 export type { RequestFacts } from './request-facts.ts'
 export { createRateLimit, type RateLimit } from './rate-limit.ts'
-export {
-  EventStream,
-  EventStreamBody,
-  streamReply,
-  type EventSource,
-  type ServerSentEvent,
-} from './event-stream.ts'
+export { EventStream, EventStreamBody, streamReply, type EventSource, type ServerSentEvent } from './event-stream.ts'
 export { createEventStreams, type EventStreams } from './event-streams.ts'
 export { documentationRouter } from './documentation.ts'
 export { healthOperations } from './health.ts'
