@@ -24,6 +24,7 @@ const bodies: Record<string, object> = {
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
+  answerWebhookStream: { deliveryId: 'dlv_1', attempt: 1, leaseToken: 'x', status: 200, durationMilliseconds: 1 },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },
@@ -280,6 +281,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     body: { name: 'k', permissions: ['*'] },
   })
   const endpoint = await publisher.createWebhookEndpoint({ body: { url: 'https://example.com/hook', events: ['*'] } })
+  const stream = await publisher.createWebhookStream({ body: { events: ['*'] } })
   const meter = await publisher.createMeter({
     params: { id: hidden.id },
     body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
@@ -307,6 +309,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/locations', { id: location }],
     ['/members', { id: user!.id }],
     ['/api-keys', { id: merchantKey.id }],
+    ['/developers/webhooks/streams', { id: stream.id }],
     ['/developers/webhooks', { id: endpoint.id }],
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [

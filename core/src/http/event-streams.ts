@@ -71,6 +71,8 @@ export function createEventStreams(
     // `no-transform` keeps compressing middleware from collecting what is to go out now; the other is nginx's word for it.
     res.setHeader('Cache-Control', 'no-store, no-transform')
     res.setHeader('X-Accel-Buffering', 'no')
+    // It ends when it ends, and a server that is closing does not wait for what else might come.
+    if (res.req.httpVersionMajor === 1) res.setHeader('Connection', 'close')
     if (headersOnly) return void res.end()
     res.flushHeaders()
     const ending = new AbortController()

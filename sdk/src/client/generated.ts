@@ -64,6 +64,11 @@ export interface Operations {
       status: "ok"
     }
   }
+  /** Figures for Prometheus */
+  getMetrics: {
+    input: {}
+    result: string
+  }
   /** Sign in with e-mail and password */
   signIn: {
     input: {
@@ -603,6 +608,59 @@ export interface Operations {
         } | null)
       }>
     }>
+  }
+  /** Add an endpoint whose events are read from a connection */
+  createWebhookStream: {
+    input: {
+      body: {
+        /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
+        events: Array<string>
+        description?: (string | null)
+        applicationId?: (string | null)
+        /** By default it is deleted when nobody was connected to it for a day. */
+        kept?: boolean
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      applicationId: (string | null)
+      url: string
+      events: Array<string>
+      description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      /** A disabled endpoint is sent nothing; its events are held until it is active again. */
+      status: "ACTIVE" | "DISABLED"
+      statusReason: (string | null)
+      environment: "production" | "sandbox"
+      createdTime: string
+      updatedTime: string
+      /** Verifies the signatures, as Standard Webhooks says. Shown this once. */
+      secret: string
+    }
+  }
+  /** Say what became of a delivery that was read from a stream */
+  answerWebhookStream: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        deliveryId: string
+        attempt: number
+        leaseToken: string
+        /** What the receiver answered; null when it did not. */
+        status?: (number | null)
+        headers?: Record<string, string>
+        /** Its beginning. */
+        body?: string
+        durationMilliseconds: number
+        /** Why there is no answer. */
+        error?: (string | null)
+      }
+    }
+    result: undefined
   }
   /** Browse the store */
   getApplicationCollection: {
@@ -3480,6 +3538,7 @@ export interface Operations {
 /** Method, path, and which tenant prefix may stand before the path. */
 export const routes = {
   getHealth: ['GET', '/health', 'organization'],
+  getMetrics: ['GET', '/metrics', ''],
   signIn: ['POST', '/sessions', ''],
   signOut: ['DELETE', '/sessions/current', ''],
   changePassword: ['PUT', '/users/me/password', ''],
@@ -3508,6 +3567,8 @@ export const routes = {
   deleteWebhookEndpoint: ['DELETE', '/developers/webhooks/endpoints/{id}', 'organization'],
   getWebhookPublicKey: ['GET', '/developers/webhooks/public-key', ''],
   listWebhookEndpointEvents: ['GET', '/developers/webhooks/endpoints/{id}/events', 'organization'],
+  createWebhookStream: ['POST', '/developers/webhooks/streams', 'organization'],
+  answerWebhookStream: ['POST', '/developers/webhooks/streams/{id}/answers', 'organization'],
   getApplicationCollection: ['GET', '/applications', 'organization'],
   postApplication: ['POST', '/applications', 'organization'],
   getApplication: ['GET', '/applications/{id}', 'organization'],
