@@ -94,7 +94,7 @@ export function createMetrics({ clock }: { clock: Clock }): Metrics {
     return backlog.value
   }
 
-  /** Without the database the figures of the process are worth all the more. NaN is Prometheus’ word for unknown. */
+  /** Without the database the figures of the process are worth all the more. NaN is how Prometheus is told that nobody knows. */
   function showBacklog(known: Backlog | null): void {
     pending.set(known?.pending ?? NaN)
     held.set(known?.held ?? NaN)
