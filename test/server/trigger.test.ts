@@ -1,7 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { patient, runStoa } from '../support/run-stoa.ts'
+import { until } from '../events/support.ts'
+import { memory } from '../http/support.ts'
+import { openHost } from '../support/host.ts'
+import { patient, runStoa, startStoa } from '../support/run-stoa.ts'
 
 vi.setConfig({ testTimeout: patient })
 
@@ -59,4 +62,18 @@ test.each([
   const { code, stderr } = await run(url, ['charge.created'])
   expect([code, stderr]).toEqual([1, expect.stringContaining(says)])
   expect(stderr).toMatch(/^stoa: .+\n$/)
+})
+
+test('what it asks for arrives where somebody listens', async (context) => {
+  const opened = await openHost(memory)
+  const { host, url, world } = opened
+  // Until the host has the operation that the command asks for.
+  if (!host.operations.some(({ path }) => path === '/developers/webhooks/test-events')) return context.skip()
+  const env = { STOA_API_KEY: world.publisher.apiKey, STOA_BASE_URL: url }
+  const listening = startStoa(['listen', '--types', 'application.*'], env)
+  await until(() => listening.stderr().includes('Connected'))
+  const { code, stdout, stderr } = await runStoa(['trigger', 'application.approved'], env)
+  expect([code, stderr]).toEqual([0, ''])
+  const [, id] = /^application\.approved (evt_\w+): \d+ deliver/.exec(stdout)!
+  await until(() => listening.stdout().includes(`application.approved ${id!}`))
 })
