@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { expect, it, onTestFinished } from 'vitest'
 import express from 'express'
@@ -137,6 +138,21 @@ eachDatabase((database) => {
     const [attempt] = (await historyOf(opened)).filter((row) => row.url === `stream:${id}`)
     expect(attempt).toMatchObject({ method: 'POST', outcome: 'success', response_body: 'fine' })
     expect([attempt!.response_status, attempt!.duration_ms].map(Number)).toEqual([204, 7])
+  })
+
+  it('makes a body once for each try, not once more for its answer', async () => {
+    const opened = await openEvents(database)
+    let made = 0
+    opened.ctx.eventHooks.enrich['charge.created'] = (_db, event) =>
+      Promise.resolve({ ...event.payload, token: `token ${++made}` })
+    const host = await serveStreams(opened.ctx)
+    const { id } = await host.create()
+    await opened.publish()
+    const delivered = await nextOf(await host.connect(id))
+    expect(JSON.parse(delivered.body)).toMatchObject({ token: 'token 1' })
+    await host.answer(id, delivered)
+    expect(await opened.deliveries()).toMatchObject([{ state: 'delivered' }])
+    expect(made).toBe(1)
   })
 
   it('leaves what is for a stream alone until somebody is connected, and then sends all of it, ten at a time', async () => {
@@ -304,6 +320,72 @@ eachDatabase((database) => {
     expect(await opened.ctx.db('stoa_deliveries').where({ endpoint_id: left.id })).toMatchObject([
       { state: 'cancelled' },
     ])
+  })
+
+  it('loses nothing and delivers nothing twice, however connections break and answers fail or are late', async () => {
+    const opened = await openEvents(database, { retrySeconds: Array<number>(50).fill(1) })
+    const host = await serveStreams(opened.ctx)
+    const action = fc.constantFrom('publish', 'receive', 'receive', 'succeed', 'fail', 'break', 'late')
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 20 }), async (actions) => {
+        const { id } = await host.create()
+        const rows = () => opened.ctx.db('stoa_deliveries').where({ endpoint_id: id })
+        let stream = await host.connect(id)
+        let published = 0
+        /** Published and neither in hand nor done. */
+        let waiting = 0
+        let inHand: Delivered[] = []
+        const stale: Delivered[] = []
+        const step = {
+          async publish() {
+            await opened.publish()
+            published++
+            waiting++
+          },
+          async receive() {
+            if (waiting === 0 || inHand.length === 10) return
+            inHand.push(await nextOf(stream))
+            waiting--
+          },
+          async succeed() {
+            const delivered = inHand.shift()
+            if (delivered) expect((await host.answer(id, delivered)).status).toBe(204)
+          },
+          async fail() {
+            const delivered = inHand.pop()
+            if (!delivered) return
+            expect((await host.answer(id, delivered, { status: 500 })).status).toBe(204)
+            opened.clock.advance(2)
+            waiting++
+          },
+          async break() {
+            stream.close()
+            await until(async () => (await rows().whereNotNull('lease_token')).length === 0)
+            stale.push(...inHand)
+            waiting += inHand.length
+            inHand = []
+            stream = await host.connect(id)
+          },
+          async late() {
+            const delivered = stale.pop()
+            if (!delivered) return
+            const before = await rows().where({ state: 'delivered' })
+            expect((await host.answer(id, delivered)).status).toBe(204)
+            expect(await rows().where({ state: 'delivered' })).toHaveLength(before.length)
+          },
+        }
+        for (const each of actions) await step[each]()
+        while (waiting > 0 || inHand.length > 0) {
+          await step.receive()
+          await step.succeed()
+        }
+        expect(await rows().where({ state: 'delivered' })).toHaveLength(published)
+        expect(await rows()).toHaveLength(published)
+        stream.close()
+        await host.call('DELETE', `/developers/webhooks/endpoints/${id}`)
+      }),
+      { numRuns: 15 },
+    )
   })
 
   it('does not keep a host from stopping', async () => {
