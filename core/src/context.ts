@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Config } from './config.ts'
 import type { Clock, Files, Logger, SecretBox, SigningKeys } from './kernel/index.ts'
 import type { Dialect } from './database/index.ts'
+import type { Metrics } from './metrics/index.ts'
 
 export type Environment = 'production' | 'sandbox'
 export const environments = ['production', 'sandbox'] as const
@@ -68,6 +69,7 @@ export interface Context {
   readonly config: Config
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: Metrics
   readonly secretBox: SecretBox
   /** Made once, of the host secrets: for what others verify. */
   readonly signingKeys: SigningKeys

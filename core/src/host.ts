@@ -20,7 +20,15 @@ import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import { LifecycleEmitter } from './context.ts'
 import { createNotifications, migrate, openDatabase, pendingMigrations } from './database/index.ts'
-import { createDispatcher, createReplayWorker, createRetention, deliveriesOperations } from './deliveries/index.ts'
+import {
+  createDispatcher,
+  createReplayWorker,
+  createRetention,
+  deliveriesOperations,
+  readBacklog,
+  streamOperations,
+  sweepStreams,
+} from './deliveries/index.ts'
 import {
   checkTypePermissions,
   createEventTypes,
@@ -33,10 +41,12 @@ import {
   type Published,
 } from './events/index.ts'
 import {
+  createEventStreams,
   createOpenApi,
   createRateLimit,
   documentationRouter,
   healthOperations,
+  metricsOperations,
   mountOperations,
   notFoundHandler,
   type Operation,
@@ -70,6 +80,7 @@ import {
   oauthSweeps,
   type OAuthContext,
 } from './oauth/index.ts'
+import { createMetrics } from './metrics/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { relaySignals } from './relay-signals.ts'
 import { createServices, type Services } from './services.ts'
@@ -127,6 +138,13 @@ export interface Host {
   events: LifecycleEmitter
   /** Starts the background work: delivering events, settling installations. Any number of processes may run it. */
   start(): void
+  /**
+   * Ends the event streams that are open, and refuses new ones: a server that is closing would wait for them. `stop()` does it
+   * too, but a server should be closed before.
+   */
+  endStreams(): Promise<void>
+  /** The figures of this host for Prometheus, as GET /metrics answers them, to be served along with your own. */
+  metrics(): Promise<string>
   /** Stops taking background work, finishes what is under way, closes the database it opened. */
   stop(): Promise<void>
 }
@@ -176,6 +194,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     config,
     clock,
     logger,
+    metrics: createMetrics({ clock }),
     secretBox: box,
     signingKeys: createSigningKeys([config.secret, ...config.previousSecrets]),
     files: files ?? createDatabaseFiles(db, clock),
@@ -200,6 +219,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     pricesOf,
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
+  ctx.metrics.watchBacklog(() => readBacklog(ctx))
   const wallet = createWallet(ctx)
   const outbox = createOutbox(ctx)
   const authenticate = createAuthenticate(ctx)
@@ -208,11 +228,13 @@ export async function createHost(input: HostConfig): Promise<Host> {
   // The order matters once: the more special of two paths that overlap comes first.
   const operations = [
     ...healthOperations(ctx),
+    ...metricsOperations(ctx),
     ...accountsOperations(ctx),
     ...accessOperations(ctx),
     ...eventTypeOperations(ctx),
     ...eventsOperations(ctx),
     ...deliveriesOperations(ctx),
+    ...streamOperations(ctx),
     ...applicationsOperations(ctx),
     ...installationsOperations(ctx),
     ...wallet.operations,
@@ -237,6 +259,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     throw error
   }
 
+  const streams = createEventStreams(ctx)
   const router = Router()
   router.use(
     mountOperations({
@@ -244,18 +267,20 @@ export async function createHost(input: HostConfig): Promise<Host> {
       authenticate,
       explainLack: createExplainLack(oauth),
       operations: [...operations, ...oauthPages(oauth)],
+      streams,
     }),
   )
   router.use(documentationRouter(ctx, operations, version))
 
   const notifications = createNotifications(db, dialect, (err, sentence) => logger.warn({ err }, sentence))
   const relay = relaySignals(ctx.signals, notifications)
+  const sweeps = { ...oauthSweeps, later: [...oauthSweeps.later, sweepStreams(ctx)] }
   const workers = [
     createDispatcher(ctx),
     createReplayWorker(ctx),
     createRetention(ctx),
     createInstallationWorker(ctx),
-    createCredentialSweeper(ctx, oauthSweeps),
+    createCredentialSweeper(ctx, sweeps),
   ]
   return {
     router,
@@ -270,7 +295,10 @@ export async function createHost(input: HostConfig): Promise<Host> {
       relay.start()
       for (const worker of workers) worker.start()
     },
+    endStreams: () => streams.close(),
+    metrics: () => ctx.metrics.text(),
     async stop() {
+      await streams.close()
       await Promise.all(workers.map((worker) => worker.stop()))
       await wallet.drain()
       await outbox.drain()

@@ -1,8 +1,20 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createHost } from '@stoa/core'
 import { variables } from '../../apps/server/src/environment.ts'
-import { finished, freePort, makeHome, patient, root, runStoa, serveStoa, spawnNode } from '../support/run-stoa.ts'
+import {
+  finished,
+  freePort,
+  makeHome,
+  patient,
+  root,
+  runStoa,
+  serveStoa,
+  spawnNode,
+  startStoa,
+} from '../support/run-stoa.ts'
+import { openReceiver } from '../events/support.ts'
 import { installByBrowser, type Credentials } from '../sdk/install-by-browser.ts'
 import { programOf, snippetsOf } from './snippets.ts'
 
@@ -10,6 +22,9 @@ vi.setConfig({ testTimeout: patient })
 
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
+
+/** The words of a command line. */
+const argumentsOf = (line: string) => [...line.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
 
 const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
 
@@ -77,6 +92,33 @@ describe('the guides', () => {
     expect(ran.stdout).toMatch(/app_\w+ pending-approval\nwhsec_.+\nenabled\n/)
     expect(ran.stdout).toContain("{ city: 'Athens', hour: 7 }")
     expect(ran.stdout).toMatch(/chg_\w+/)
+  })
+
+  test('writing an app: the listening command forwards to the address in it', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    const { publisher, application } = JSON.parse(seeded.stdout) as {
+      publisher: { apiKey: string }
+      application: { id: string }
+    }
+    const commands = await programOf('docs/guides/writing-an-app.md', 'sh')
+    const line = commands.split('\n').find((each) => each.startsWith('npm run -s stoa -- listen'))!
+    const receiver = await openReceiver()
+    const args = argumentsOf(line.slice('npm run -s stoa --'.length)).map((each) =>
+      each.replace('http://localhost:3000', new URL(receiver.url).origin),
+    )
+    const env = { STOA_API_KEY: publisher.apiKey, STOA_BASE_URL: url }
+    const listening = startStoa(args, env)
+    await expect.poll(() => listening.stderr(), { timeout: 60_000 }).toContain('Connected')
+    await fetch(`${url}/developers/applications/${application.id}/rotate-secret`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${publisher.apiKey}` },
+    })
+    await expect
+      .poll(() => listening.stdout(), { timeout: 30_000 })
+      .toMatch(/^application\.secret-rotated evt_\w+ 204 \d+ ms$/m)
+    expect(receiver.received[0]!.url).toBe('/webhooks')
   })
 
   test('install flow: a customer installs its app by the pages of the host, it acts, and is put out', async () => {
@@ -166,11 +208,18 @@ describe('the guides', () => {
       .filter((line) => line.startsWith('npm run stoa --'))
     expect(commands.length).toBeGreaterThan(4)
     for (const line of commands) {
-      const args = [...line.slice('npm run stoa --'.length).matchAll(/"([^"]+)"|(\S+)/g)].map(
-        ([, quoted, bare]) => quoted ?? bare!,
-      )
+      const args = argumentsOf(line.slice('npm run stoa --'.length))
       expect(await runStoa(args, { STOA_HOME: home }), line).toMatchObject({ code: 0, stderr: '' })
     }
+  })
+
+  test('operating: the table names every figure', async () => {
+    const host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+' })
+    const names = [...(await host.metrics()).matchAll(/^# TYPE (stoa_\w+)/gm)].map(([, name]) => name!)
+    await host.stop()
+    const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
+    const listed = [...page.matchAll(/^\| `(stoa_\w+)`/gm)].map(([, name]) => name!)
+    expect(listed.sort()).toEqual(names.sort())
   })
 
   test('operating: the table names every variable with its default', async () => {

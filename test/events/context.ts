@@ -5,6 +5,7 @@ import type { Database } from '../../core/src/database/index.ts'
 import { createEventTypes, ownEventTypes, type EventsContext, type NewEvent } from '../../core/src/events/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import { createSecretBox, createSigningKeys } from '../../core/src/kernel/index.ts'
+import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createOutbound } from '../../core/src/outbound/index.ts'
 
 // Knows nothing of vitest: the processes that are killed use it too.
@@ -43,6 +44,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
     config,
     clock: options.clock,
     logger,
+    metrics: createMetrics({ clock: options.clock }),
     secretBox: createSecretBox([config.secret]),
     signingKeys: createSigningKeys([config.secret]),
     lifecycle: new LifecycleEmitter(logger),

@@ -6,8 +6,16 @@ import { afterAll } from 'vitest'
 import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Context } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
-import { mountOperations, notFoundHandler, type Authenticate, type Operation } from '../../core/src/http/index.ts'
+import {
+  createEventStreams,
+  mountOperations,
+  notFoundHandler,
+  type Authenticate,
+  type EventStreamsOptions,
+  type Operation,
+} from '../../core/src/http/index.ts'
 import { createSecretBox, createSigningKeys, type Clock, type Logger } from '../../core/src/kernel/index.ts'
+import { createMetrics } from '../../core/src/metrics/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import { call, type Answer, type CallOptions } from '../support/host.ts'
 
@@ -47,10 +55,14 @@ export interface MountedOptions {
   authenticate?: Authenticate
   clock?: Clock
   config?: Partial<ConfigInput>
+  streams?: EventStreamsOptions
 }
 
 /** The host's HTTP layer with operations of the test's own, and nothing behind it. */
-export async function mountOwn(operations: Operation[], { authenticate, clock, config }: MountedOptions = {}) {
+export async function mountOwn(
+  operations: Operation[],
+  { authenticate, clock, config, streams: streamOptions }: MountedOptions = {},
+) {
   const { lines, logger } = keepLog()
   const database = await openDatabase(':memory:')
   afterAll(() => database.close())
@@ -60,6 +72,7 @@ export async function mountOwn(operations: Operation[], { authenticate, clock, c
     config: parseConfig({ secret: 'a secret that only tests know, 32+', mode: 'test', ...config }),
     clock: clock ?? { now: () => new Date() },
     logger,
+    metrics: createMetrics({ clock: clock ?? { now: () => new Date() } }),
     secretBox: createSecretBox(['x'.repeat(32)]),
     signingKeys: createSigningKeys(['x'.repeat(32)]),
     files: { put: () => Promise.resolve(), get: () => Promise.resolve(null) },
@@ -68,9 +81,19 @@ export async function mountOwn(operations: Operation[], { authenticate, clock, c
   }
   const app = express()
   const refuse: Authenticate = () => Promise.reject(new Error('this operation takes no credential'))
-  app.use(mountOperations({ context, authenticate: authenticate ?? refuse, operations }), notFoundHandler(context))
+  const streams = createEventStreams(context, streamOptions)
+  app.use(
+    mountOperations({ context, authenticate: authenticate ?? refuse, operations, streams }),
+    notFoundHandler(context),
+  )
   const url = await serve(app)
-  return { url, lines, call: (method: string, path: string, options?: CallOptions) => call(url, method, path, options) }
+  return {
+    url,
+    lines,
+    context,
+    streams,
+    call: (method: string, path: string, options?: CallOptions) => call(url, method, path, options),
+  }
 }
 
 export interface RawRequest {

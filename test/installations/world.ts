@@ -44,6 +44,7 @@ import {
   instancesOf,
 } from '../../core/src/installations/index.ts'
 import { createSecretBox, createSigningKeys, nowIso } from '../../core/src/kernel/index.ts'
+import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createOutbound } from '../../core/src/outbound/index.ts'
 import type { TestDatabase } from '../support/databases.ts'
 import type { Answer, CallOptions } from '../support/host.ts'
@@ -73,6 +74,7 @@ export async function openWorld(database: TestDatabase) {
     config,
     clock,
     logger,
+    metrics: createMetrics({ clock }),
     secretBox: createSecretBox([config.secret]),
     signingKeys: createSigningKeys([config.secret]),
     files: createDatabaseFiles(db, clock),

@@ -27,6 +27,7 @@ const bodies: Record<string, object> = {
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
   testWebhookEndpoint: { type: 'charge.created' },
+  answerWebhookStream: { deliveryId: 'dlv_1', attempt: 1, leaseToken: 'x', status: 200, durationMilliseconds: 1 },
   PatchApplication: { tagline: 'x' },
   createVersion: { notes: 'x' },
   updateVersion: { notes: 'x' },
@@ -287,6 +288,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
   const [, endpointSecret] = await publisher.listWebhookSecrets({ params: { id: endpoint.id } })
   await publisher.postServiceCredential({ body: { host: 'example.com', auth: { type: 'none' } } })
   const [credential] = await publisher.getServiceCredentialCollection()
+  const stream = await publisher.createWebhookStream({ body: { events: ['*'] } })
   const meter = await publisher.createMeter({
     params: { id: hidden.id },
     body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
@@ -328,6 +330,8 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/developers/webhooks/replays', { id: replay.id }],
     ['/developers/webhooks', { id: endpoint.id, secretId: endpointSecret!.id }],
     ['/tracking/webhooks', { id: attempt }],
+    ['/developers/webhooks/streams', { id: stream.id }],
+    ['/developers/webhooks', { id: endpoint.id }],
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [
       '/developers/applications',

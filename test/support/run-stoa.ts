@@ -32,11 +32,30 @@ export function runStoa(args: string[], env: Record<string, string>): Promise<Ra
   return finished(spawnNode([command, ...args], env))
 }
 
+export interface Started {
+  child: ChildProcess
+  stdout: () => string
+  stderr: () => string
+  /** The exit code, once it has ended. */
+  ended: Promise<number | null>
+}
+
+/** Starts the stoa command and leaves it running, at most until the end of the test. */
+export function startStoa(args: string[], env: Record<string, string>): Started {
+  const child = spawnNode([command, ...args], env)
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const output = { stdout: '', stderr: '' }
+  child.stdout!.on('data', (data) => (output.stdout += String(data)))
+  child.stderr!.on('data', (data) => (output.stderr += String(data)))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, stdout: () => output.stdout, stderr: () => output.stderr, ended }
+}
+
 /** Starts `stoa serve` and waits until it listens. */
 export async function serveStoa(
   env: Record<string, string>,
 ): Promise<{ url: string; child: ChildProcess; output: () => string }> {
-  const port = String(await freePort())
+  const port = env.PORT ?? String(await freePort())
   const child = spawnNode([command, 'serve'], { STOA_LOG: 'warn', ...env, PORT: port })
   onTestFinished(() => void child.kill('SIGKILL'))
   let output = ''

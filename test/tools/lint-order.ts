@@ -19,6 +19,7 @@ export const ORDER = [
   'version.ts',
   'config.ts',
   'database',
+  'metrics',
   'context.ts',
   'http',
   'outbound',

@@ -5,6 +5,7 @@ import { openDatabase } from '../../core/src/database/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import { Reply } from '../../core/src/http/index.ts'
 import { systemClock } from '../../core/src/kernel/index.ts'
+import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
 import { hostConfig } from './host-config.ts'
 import type { World } from './world.ts'
@@ -30,6 +31,7 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     dialect,
     config: parseConfig({ ...hostConfig, wallet }),
     clock: systemClock,
+    metrics: createMetrics({ clock: systemClock }),
     lifecycle: new EventEmitter(),
     signals: new EventEmitter(),
   } as unknown as WalletContext

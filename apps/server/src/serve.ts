@@ -32,7 +32,10 @@ export async function serve(environment: Environment): Promise<void> {
     if (stopping) process.exit(1)
     stopping = true
     logger.info({ signal }, 'stopping')
-    closeServer(server)
+    const closed = closeServer(server)
+    host
+      .endStreams()
+      .then(() => closed)
       .then(() => host.stop())
       .then(
         () => process.exit(0),

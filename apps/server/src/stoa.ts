@@ -4,9 +4,12 @@ import { DatabaseProblem, migrateDatabase, StoaError, version } from '@stoa/core
 import { createKey, type KeyOptions } from './create-key.ts'
 import { examine } from './doctor.ts'
 import { EnvironmentProblem, readEnvironment, variables } from './environment.ts'
+import { listen, type ListenOptions } from './listen.ts'
+import { CommandProblem } from './reach-host.ts'
 import { seed } from './seed.ts'
 import { serve } from './serve.ts'
 import { setPassword } from './set-password.ts'
+import { trigger, type TriggerOptions } from './trigger.ts'
 
 const program = new Command('stoa').description('A marketplace app host').version(version).showHelpAfterError()
 program.addHelpText(
@@ -67,11 +70,42 @@ program
   .argument('<email>', 'whose account')
   .action((email: string) => setPassword(readEnvironment(process.env), email))
 
+/** Options of the commands that speak to a running host, which need not be this machine's. Help shows no default: a key is one. */
+const ofHost = (command: Command) =>
+  command
+    .option(
+      '--host-url <url>',
+      'where the host is; without it STOA_BASE_URL, or else http://localhost:4000',
+      process.env.STOA_BASE_URL ?? 'http://localhost:4000',
+    )
+    .option('--api-key <key>', 'an API key; without it STOA_API_KEY', process.env.STOA_API_KEY)
+    .configureHelp({ optionDescription: ({ description }) => description })
+
+ofHost(program.command('listen'))
+  .description('receive events on this machine, without a public address, for as long as the command runs')
+  .option('--forward-to <url>', 'send them on to this address, such as http://localhost:3000/webhooks')
+  .option('--types <types>', 'comma-separated event types and patterns, such as charge.*', '*')
+  .option('--application <id>', 'only events of this application')
+  .option('--keep', 'leave the endpoint, with what waits for it, behind')
+  .option('--json', 'print one JSON object per line')
+  .action((options: ListenOptions) => listen(options))
+
+ofHost(program.command('trigger'))
+  .description('send an example of an event to whoever would get a real one')
+  .argument('<type>', 'such as charge.created')
+  .option('--endpoint <id>', 'to this endpoint alone')
+  .option('--application <id>', 'as an event of this application')
+  .action((type: string, options: TriggerOptions) => trigger(type, options))
+
 try {
   await program.parseAsync()
 } catch (error) {
   // What a person can mend is told in a sentence; what has neither a code nor one of our names is a bug and keeps its stack.
-  const expected = error instanceof EnvironmentProblem || error instanceof StoaError || error instanceof DatabaseProblem
+  const expected =
+    error instanceof CommandProblem ||
+    error instanceof EnvironmentProblem ||
+    error instanceof StoaError ||
+    error instanceof DatabaseProblem
   const coded = (error as { code?: unknown }).code !== undefined
   console.error(expected || coded ? `stoa: ${(error as Error).message}` : error)
   process.exitCode = 1

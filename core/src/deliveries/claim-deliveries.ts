@@ -100,7 +100,9 @@ async function claimRows(db: Db, dialect: Dialect, wanted: Wanted[], times: Clai
     // A leased delivery is one that is due again when the lease ends: one index serves both.
     set: { attempt: db.raw('attempt + 1'), next_time: times.leaseUntil },
   })
-  return rows.map((row) => mapClaimed(row, leaseToken, times.leaseUntil)).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return rows
+    .map((row) => mapClaimed(row, { leaseToken, leaseUntil: times.leaseUntil }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function filledUp<T>(list: T[], filler: T): T[] {
@@ -108,7 +110,7 @@ function filledUp<T>(list: T[], filler: T): T[] {
   return [...list, ...Array<T>(2 ** Math.ceil(Math.log2(list.length)) - list.length).fill(filler)]
 }
 
-function mapClaimed(row: Row, leaseToken: string, leaseUntil: string): Claimed {
+export function mapClaimed(row: Row, { leaseToken, leaseUntil }: Pick<Claimed, 'leaseToken' | 'leaseUntil'>): Claimed {
   return {
     id: text(row.id),
     eventId: text(row.event_id),

@@ -34,6 +34,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   const take = createTaker(ctx, rests)
   const recorder = createRecorder(ctx)
   const alarm = createAlarm()
+  ctx.metrics.watchInFlight(() => lanes.sending)
   const mostInHand = inHandPerTry * concurrency
   const underWay = new Set<Promise<void>>()
   let loop: Promise<void> | null = null

@@ -5,6 +5,8 @@ const table = 'stoa_deliveries'
 /** An endpoint that has something waiting, with what decides when it may be sent. */
 export interface Waiting {
   endpointId: string
+  /** When its first is due by its own schedule. */
+  dueTime: string
   /** Not before: the first that is due, a rate limit, an open breaker. */
   nextTime: string
   updatedTime: string
@@ -37,7 +39,7 @@ export async function findWaitingEndpoints(db: Db): Promise<Waiting[]> {
         (select min(d.next_time) ${ofEndpoint}))
       else (select min(d.next_time) ${ofEndpoint}) end as next_time
     from waiting join stoa_webhook_endpoints e on e.id = waiting.endpoint_id
-    where e.transport = 'http' and (e.status = 'ACTIVE' or e.deleted_time is not null)`)
+    where (e.status = 'ACTIVE' and e.transport = 'http') or e.deleted_time is not null`)
   const rows = (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[]
   // Between the two looks into the index a last delivery may have been finished.
   return rows
@@ -52,6 +54,7 @@ function mapWaiting(row: Row): Waiting {
   if (row.rate_limit !== null) times.push(maybeIso(row.rate_time))
   return {
     endpointId: text(row.id),
+    dueTime: iso(row.next_time),
     nextTime: times.reduce<string>((latest, time) => (time !== null && time > latest ? time : latest), ''),
     updatedTime: iso(row.updated_time),
     deleted: row.deleted_time !== null,

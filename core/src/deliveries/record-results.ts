@@ -16,6 +16,7 @@ import {
 import { toStoredEvent, type EventsContext } from '../events/index.ts'
 import { announceExhausted } from './announce.ts'
 import { recordHealth, saysOfReceiver, type Counted } from './record-health.ts'
+import { observeAttempt } from './observe-attempt.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
 
@@ -104,6 +105,7 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
     // A result whose lease had run out is kept, but the delivery belongs to its successor.
     const attempt = owned.has(result.claimed.id) ? await applyDelivered(ctx, trx, result) : result.attempt
     attempts.push(attempt)
+    observeAttempt(ctx, trx, result, attempt)
     if (!owned.has(result.claimed.id)) continue
     counted.push({ result, attempt })
     const last = { id: attempt.deliveryId, status: attempt.responseStatus, error: attempt.errorCode }

@@ -25,7 +25,19 @@ export function leaseSeconds(timeoutMilliseconds: number): number {
 
 /** Takes due deliveries, with their events and endpoints, in a handful of statements however many there are. */
 export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]) => Promise<Job<Load>[]> {
-  // Opening a secret costs more than signing with it. The key says which version of the rows it was read from.
+  const load = createLoader(ctx, rests)
+  return async (wanted) => {
+    const claimed = await claimDeliveries(ctx.db, ctx.dialect, wanted, {
+      now: nowIso(ctx.clock),
+      leaseUntil: isoIn(ctx.clock, leaseSeconds(ctx.config.webhooks.timeoutMilliseconds)),
+    })
+    return load(claimed)
+  }
+}
+
+/** Adds to deliveries that were taken what is needed to send them; gives back those whose secret cannot be opened. */
+export function createLoader(ctx: EventsContext, rests: Rests): (claimed: Claimed[]) => Promise<Job<Load>[]> {
+  // Opening a secret costs more than signing with it. The key says which version of the row it was read from.
   const known = new LRUCache<string, OpenedKeys>({ max: mostSecrets })
 
   async function openOnce(target: Target): Promise<OpenedKeys> {
@@ -60,11 +72,7 @@ export function createTaker(ctx: EventsContext, rests: Rests): (wanted: Wanted[]
     }
   }
 
-  return async (wanted) => {
-    const claimed = await claimDeliveries(ctx.db, ctx.dialect, wanted, {
-      now: nowIso(ctx.clock),
-      leaseUntil: isoIn(ctx.clock, leaseSeconds(ctx.config.webhooks.timeoutMilliseconds)),
-    })
+  return async (claimed) => {
     if (claimed.length === 0) return []
     const events = await findEvents(ctx.db, distinct(claimed, 'eventId'))
     const targets = await findTargets(ctx.db, distinct(claimed, 'endpointId'))

@@ -190,7 +190,7 @@ function assertUrl(ctx: EventsContext, url: string): void {
 }
 
 /** Refuses a filter with something in it that no event has: a slip of the pen that would be noticed far too late. */
-function assertEvents(ctx: EventsContext, filter: string[]): void {
+export function assertEvents(ctx: EventsContext, filter: string[]): void {
   const types = ctx.eventTypes.all().map(({ type }) => type)
   filter.forEach((each, index) => {
     if (types.some((type) => wantsType([each], type))) return
@@ -201,7 +201,7 @@ function assertEvents(ctx: EventsContext, filter: string[]): void {
   })
 }
 
-async function chosenApplication(
+export async function chosenApplication(
   ctx: EventsContext,
   db: Db,
   caller: Caller,
@@ -216,7 +216,11 @@ async function chosenApplication(
   return applicationId
 }
 
-async function assertRoom(db: Db, scope: EndpointScope, { more, moreActive }: { more: number; moreActive: number }) {
+export async function assertRoom(
+  db: Db,
+  scope: EndpointScope,
+  { more, moreActive }: { more: number; moreActive: number },
+) {
   const { all, active } = await countEndpoints(db, scope)
   if (active + moreActive > mostActive) {
     throw new StoaError('limit_reached', {

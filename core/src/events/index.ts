@@ -6,7 +6,14 @@ export { masked } from './endpoint-headers.ts'
 export { scopeOf } from './endpoint-scope.ts'
 export { createEndpoint, deleteEndpoint, ownedEndpoint, updateEndpoint } from './endpoints.ts'
 export { keysVersion, openKeys, signingKeys, type OpenedKeys } from './secrets.ts'
-export { disableEndpoint, findReceiver, findTargets, lockHealth, updateHealth } from './endpoint-store.ts'
+export {
+  disableEndpoint,
+  findReceiver,
+  findTargets,
+  lockHealth,
+  removeEndpoint,
+  updateHealth,
+} from './endpoint-store.ts'
 export {
   healthy,
   type Endpoint,
@@ -23,11 +30,13 @@ export { createEventTypes, type Audience, type EventTypeDefinition, type EventTy
 export type { DeliveryCause, HighLevelBody, NewEvent, Occurrence, StoredEvent } from './event.ts'
 export type { EventHooks, EventsContext, HighLevelForm, InstalledAt } from './events-context.ts'
 export { signHighLevel, webhookIdOf, type EndpointFormat } from './highlevel.ts'
-export { eventsOperations, readEndpoints, updateEndpoints } from './operations.ts'
-export { Format } from './schemas.ts'
+export { createEndpoints, eventsOperations, readEndpoints, updateEndpoints } from './operations.ts'
+export { CreatedEndpointShape, CreateEndpointBody, Format } from './schemas.ts'
 export { signWebhook } from './signing.ts'
 export { createOutbox, type Outbox } from './outbox.ts'
 export type { EmbedderEvent } from './prepare-event.ts'
 export { publishTest } from './publish-test.ts'
 export { hasSubscribers, publish, publishMany, wouldReceive, type Published } from './publish.ts'
 export { eventTypeOperations } from './type-operations.ts'
+export { createStreamEndpoint, type NewStream } from './create-stream-endpoint.ts'
+export { endpointShape } from './endpoint-shape.ts'

@@ -29,7 +29,7 @@ export const readEndpoints = permission('webhooks:index', 'see webhook endpoints
   risk: 'medium',
   ownKeys: true,
 })
-const createEndpoints = permission('webhooks:create', 'add addresses that events are sent to', {
+export const createEndpoints = permission('webhooks:create', 'add addresses that events are sent to', {
   roles: [...writers],
   risk: 'high',
   ownKeys: true,

@@ -8,6 +8,7 @@ import { findEventsByKey, insertEvents, type EventText, type PastEvent } from '.
 import type { DeliveryCause, HighLevelBody, NewEvent, Occurrence } from './event.ts'
 import type { EventsContext } from './events-context.ts'
 import { findAudiences } from './fan-out.ts'
+import { inPublishSpans } from './publish-spans.ts'
 
 /** Writes an event and its deliveries in the caller's own transaction. Returns the event's id. */
 export async function publish<Name extends string = EventType>(
@@ -62,13 +63,24 @@ export async function writeEvents(
   events: EventToWrite[],
 ): Promise<(Published | StoaError)[]> {
   if (events.length === 0) return []
+  return inPublishSpans(events, (traceParents) => writeTraced(ctx, db, events, traceParents))
+}
+
+async function writeTraced(
+  ctx: EventsContext,
+  db: Db,
+  events: EventToWrite[],
+  traceParents: (string | null)[],
+): Promise<(Published | StoaError)[]> {
   const now = nowIso(ctx.clock)
   const audiences = await findAudiences(ctx, db, events)
   const drafts: Draft[] = []
   for (const [index, event] of events.entries()) {
     const audience = audiences[index]!.filter(({ id }) => id !== event.notTo)
     const highLevel = audience.some(({ format }) => format === 'highlevel') ? await toHighLevel(ctx, db, event) : null
-    drafts.push(createDraft(event, { audience, highLevel, cause: 'event', now }))
+    drafts.push(
+      createDraft(event, { audience, highLevel, cause: 'event', now, traceParent: traceParents[index] ?? null }),
+    )
   }
   return insertDrafts(ctx, db, drafts)
 }
@@ -81,15 +93,21 @@ export interface Draft {
   deliveries: Row[]
 }
 
-type Fate = { audience: Receiver[]; highLevel: HighLevelBody | null; cause: DeliveryCause; now: string }
+interface Fate {
+  audience: Receiver[]
+  highLevel: HighLevelBody | null
+  cause: DeliveryCause
+  now: string
+  traceParent?: string | null
+}
 
-export function createDraft(event: EventToWrite, { audience, highLevel, cause, now }: Fate): Draft {
+export function createDraft(event: EventToWrite, { audience, highLevel, cause, now, traceParent = null }: Fate): Draft {
   const id = newId('evt')
   const told = audience.filter(({ format }) => format !== 'highlevel' || highLevel !== null)
   return {
     id,
     event,
-    row: eventRow(id, event, highLevel, now),
+    row: { ...eventRow(id, event, highLevel, now), trace_parent: traceParent },
     deliveries: told.map((receiver) => deliveryRow(id, event.type, receiver, cause, now)),
   }
 }
@@ -102,6 +120,7 @@ export async function insertDrafts(ctx: EventsContext, db: Db, drafts: Draft[]):
   )
   const deliveries = drafts.flatMap((draft) => (inserted.has(draft.id) ? draft.deliveries : []))
   await insertRows(db, ctx.dialect, 'stoa_deliveries', deliveries)
+  afterCommit(db, () => ctx.metrics.published(inserted.size))
   if (deliveries.length > 0) afterCommit(db, () => ctx.signals.emit('deliveries-due'))
   const known = await findEventsByKey(
     db,
@@ -181,7 +200,6 @@ function eventRow(id: string, event: EventToWrite, highLevel: HighLevelBody | nu
     test: event.test ?? false,
     payload: event.payloadText ?? JSON.stringify(event.payload),
     highlevel: highLevel && toJson(highLevel),
-    trace_parent: null,
     idempotency_key: event.idempotencyKey ?? null,
     created_time: now,
   }

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts'
 import type { SchemaCompiler, TSchema, Validator } from '../kernel/index.ts'
+import { EventStream } from './event-stream.ts'
 import type { Operation, Reply } from './operation.ts'
 import { sentenceOf } from './sentence-of.ts'
 
@@ -29,7 +30,7 @@ export function checkResponse(
 function responseProblem(answers: Map<number, Validator | null>, answer: Reply): string | null {
   if (!answers.has(answer.status)) return 'the status is not documented'
   const validator = answers.get(answer.status)
-  if (!validator || Buffer.isBuffer(answer.body)) return null
+  if (!validator || Buffer.isBuffer(answer.body) || answer.body instanceof EventStream) return null
   const refusal = validator(answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body)))
   return refusal && sentenceOf(refusal.fields)
 }

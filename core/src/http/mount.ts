@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import { createSchemaCompiler, StoaError } from '../kernel/index.ts'
 import type { Authenticate } from './caller.ts'
 import { commonHandlers, corsHandlers, setRequestId } from './common-handlers.ts'
+import { createEventStreams, type EventStreams } from './event-streams.ts'
 import type { Operation } from './operation.ts'
 import { createPipeline, type ExplainLack } from './pipeline.ts'
 import { createRateLimit } from './rate-limit.ts'
@@ -14,13 +15,21 @@ export interface MountOptions {
   /** Why a caller that lacks a permission lacks it, when there is more to say than that. */
   explainLack?: ExplainLack
   operations: Operation[]
+  /** Given by a host that ends them when it stops. */
+  streams?: EventStreams
 }
 
 /**
  * Mounts the operations on a router that lets everything else pass, so that it can stand in front of an embedder's own
  * routes: a path it does not know gets none of its headers and goes on to the next handler.
  */
-export function mountOperations({ context, authenticate, explainLack, operations }: MountOptions): Router {
+export function mountOperations({
+  context,
+  authenticate,
+  explainLack,
+  operations,
+  streams = createEventStreams(context),
+}: MountOptions): Router {
   const router = Router()
   const schemas = createSchemaCompiler()
   const rateLimit = createRateLimit(context.clock)
@@ -32,7 +41,7 @@ export function mountOperations({ context, authenticate, explainLack, operations
   const methodsByPath = new Map<string, Set<string>>()
 
   for (const operation of operations) {
-    const pipeline = createPipeline(operation, { context, authenticate, explainLack, schemas, rateLimit })
+    const pipeline = createPipeline(operation, { context, authenticate, explainLack, schemas, rateLimit, streams })
     const limit = operation.bodyKind === 'bytes' ? context.config.fileLimitBytes : context.config.bodyLimitBytes
     const takesBody = operation.body !== undefined || operation.bodyKind === 'bytes'
     const raw = takesBody ? [express.raw({ type: () => true, limit })] : []
@@ -95,7 +104,9 @@ export function notFoundHandler(context: Context): RequestHandler {
   }
 }
 
+/** Of a stream the time until it began: how long it lasts says nothing. */
 function logRequest(context: Context, operation: Operation, res: Response, milliseconds: number): void {
+  context.metrics.request(operation.id, res.statusCode, milliseconds / 1000)
   context.logger.info(
     {
       traceId: res.getHeader('X-Request-Id'),

@@ -137,10 +137,15 @@ function answersOf(operation: Operation, components: Record<string, Json>): Json
     Object.entries(operation.responses).map(([status, schema]) => {
       if (!schema) return [status, { description: 'Done; no body.' }]
       const shape = plain(schema)
-      const type = shape.format === 'binary' ? 'application/octet-stream' : 'application/json'
+      const type = mediaTypeOf(shape)
       return [status, { description: STATUS_CODES[status], content: { [type]: { schema: hoist(shape, components) } } }]
     }),
   )
+}
+
+function mediaTypeOf({ format, contentMediaType }: Json): string {
+  if (typeof contentMediaType === 'string') return contentMediaType
+  return format === 'binary' ? 'application/octet-stream' : 'application/json'
 }
 
 function refusalsOf(operation: Operation): Json {

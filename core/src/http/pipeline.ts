@@ -5,6 +5,8 @@ import { idMaxLength, idPattern, StoaError, type SchemaCompiler, type Validator 
 import { assertApiVersion } from './api-version.ts'
 import type { Authenticate, Caller } from './caller.ts'
 import { checkResponse, responseValidators } from './check-response.ts'
+import { EventStream } from './event-stream.ts'
+import type { EventStreams } from './event-streams.ts'
 import { Reply, type Operation } from './operation.ts'
 import type { Permission } from './permission.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -22,12 +24,13 @@ export interface PipelineTools {
   explainLack?: ExplainLack
   schemas: SchemaCompiler
   rateLimit: RateLimit
+  streams: EventStreams
 }
 
 /** What happens to a request of an operation, from the credential to the answer. Throws what is to be rendered as an error. */
 export function createPipeline(
   operation: Operation,
-  { context, authenticate, explainLack, schemas, rateLimit }: PipelineTools,
+  { context, authenticate, explainLack, schemas, rateLimit, streams }: PipelineTools,
 ) {
   const { config, db } = context
   const checkParams = operation.params && schemas.text(operation.params)
@@ -42,7 +45,8 @@ export function createPipeline(
     const ip = req.ip ?? ''
     const request = factsOf(req, res, config.baseUrl)
     if (operation.surface.startsWith('runtime')) assertApiVersion(req.headers.version)
-    const caller = operation.permission && (await authenticate({ ...request, ip, scope: scopeOf(operation, req) }))
+    const identify = () => authenticate({ ...request, ip, scope: scopeOf(operation, req) })
+    const caller = operation.permission && (await identify())
     if (caller) {
       await authorize(operation, caller, explainLack)
       const perSecond = caller.application?.rateLimit ?? null
@@ -73,7 +77,18 @@ export function createPipeline(
       : await operation.handler({ ...input, db })
     const answer = result instanceof Reply ? result : new Reply(usual, result)
     if (answers) checkResponse(context, operation, answers, answer)
-    send(res, answer)
+    if (!(answer.body instanceof EventStream)) return send(res, answer)
+    streams.serve(res, answer.body, {
+      owner: caller ? `by ${caller.organizationId}` : `from ${ip}`,
+      headersOnly: req.method === 'HEAD',
+      async recheck() {
+        if (!caller) return
+        const now = await identify()
+        await authorize(operation, now, explainLack)
+        // A person without a choice of organization acts in their first one, which may be another by now.
+        if (now.organizationId !== caller.organizationId) throw new StoaError('not_found')
+      },
+    })
   }
 }
 

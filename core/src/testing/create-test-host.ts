@@ -69,6 +69,7 @@ export async function createTestHost(options: Partial<HostConfig> = {}): Promise
         locationId,
       }),
     async stop() {
+      await host.endStreams()
       await close()
       await host.stop()
     },

@@ -105,6 +105,7 @@ async function send(options: ClientOptions, [method, path, scope]: Route, input:
     )
   }
   if (response.status === 204) return undefined
+  if (type.startsWith('text/')) return response.text()
   return isJson ? response.json() : new Uint8Array(await response.arrayBuffer())
 }
 

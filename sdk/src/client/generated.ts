@@ -64,6 +64,11 @@ export interface Operations {
       status: "ok"
     }
   }
+  /** Figures for Prometheus */
+  getMetrics: {
+    input: {}
+    result: string
+  }
   /** Sign in with e-mail and password */
   signIn: {
     input: {
@@ -1816,6 +1821,90 @@ export interface Operations {
       params: {
         /** Of a delivery, and the number of the attempt: `<delivery>.<n>`. */
         id: string
+      }
+    }
+    result: undefined
+  }
+  /** Add an endpoint whose events are read from a connection */
+  createWebhookStream: {
+    input: {
+      body: {
+        /** Event types; `*` stands for any part of one: `charge.*`, or `*` for all, those of later versions too. */
+        events: Array<string>
+        description?: (string | null)
+        applicationId?: (string | null)
+        /** By default it is deleted when nobody was connected to it for a day. */
+        kept?: boolean
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      applicationId: (string | null)
+      installationId: (string | null)
+      url: string
+      /** GET and DELETE are sent without a body; the signature is over the empty one. */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+      events: Array<string>
+      description: (string | null)
+      /** `standard`: bodies as the event catalogue describes them. `rebilly`: with `organizationId` and `eventType` outside. `highlevel`: INSTALL, UNINSTALL and UPDATE as HighLevel’s marketplace sends them, signed with its header too; events it does not know are not sent. A change concerns what happens from then on. */
+      format: "standard" | "rebilly" | "highlevel"
+      signing: Array<"v1" | "v1a">
+      publicKey: (string | null)
+      headers: Array<{
+        name: string
+        value: string
+        /** An inactive header is kept and not sent. */
+        status: "active" | "inactive"
+      }>
+      /** JSON to be sent in place of the format’s body. `{{data.amount}}` stands for a member of that body; for nothing where there is none. */
+      bodyTemplate: (string | null)
+      credentialId: (string | null)
+      /** One at a time, in the order in which they were published: while one fails, the others wait. */
+      fifo: boolean
+      /** Deliveries per second; null for as many as it keeps up with. */
+      rateLimit: (number | null)
+      /** Deliveries under way at once; null for as many as it keeps up with. */
+      concurrency: (number | null)
+      /** Total deadline of one try; null for that of the host. */
+      timeoutMilliseconds: (number | null)
+      /** A disabled endpoint is sent nothing; its events are held until it is active again. */
+      status: "ACTIVE" | "DISABLED"
+      statusCause: ("owner" | "gone" | "asked" | "failing" | null)
+      statusReason: (string | null)
+      health: {
+        /** `open`: nothing is sent until `breakerUntil`, after too many failures in a row; then one try decides. */
+        breaker: "closed" | "open"
+        breakerUntil: (string | null)
+        /** Failed tries since the last one that succeeded. */
+        failures: number
+        failingSince: (string | null)
+      }
+      environment: "production" | "sandbox"
+      createdTime: string
+      updatedTime: string
+      /** Verifies the signatures, as Standard Webhooks says. Shown this once. */
+      secret: string
+    }
+  }
+  /** Say what became of a delivery that was read from a stream */
+  answerWebhookStream: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        deliveryId: string
+        attempt: number
+        leaseToken: string
+        /** What the receiver answered; null when it did not. */
+        status?: (number | null)
+        headers?: Record<string, string>
+        /** Its beginning. */
+        body?: string
+        durationMilliseconds: number
+        /** Why there is no answer. */
+        error?: (string | null)
       }
     }
     result: undefined
@@ -4696,6 +4785,7 @@ export interface Operations {
 /** Method, path, and which tenant prefix may stand before the path. */
 export const routes = {
   getHealth: ['GET', '/health', 'organization'],
+  getMetrics: ['GET', '/metrics', ''],
   signIn: ['POST', '/sessions', ''],
   signOut: ['DELETE', '/sessions/current', ''],
   changePassword: ['PUT', '/users/me/password', ''],
@@ -4753,6 +4843,8 @@ export const routes = {
   getTrackingWebhookCollection: ['GET', '/tracking/webhooks', 'organization'],
   getTrackingWebhook: ['GET', '/tracking/webhooks/{id}', 'organization'],
   postTrackingWebhookResend: ['POST', '/tracking/webhooks/{id}/resend', 'organization'],
+  createWebhookStream: ['POST', '/developers/webhooks/streams', 'organization'],
+  answerWebhookStream: ['POST', '/developers/webhooks/streams/{id}/answers', 'organization'],
   getApplicationCollection: ['GET', '/applications', 'organization'],
   postApplication: ['POST', '/applications', 'organization'],
   getApplication: ['GET', '/applications/{id}', 'organization'],

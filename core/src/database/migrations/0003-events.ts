@@ -138,6 +138,26 @@ export const eventsMigration: Migration = {
       column.text('remote_address').nullable()
       table.primary(['delivery_id', 'n'])
     })
+    await createTable('stoa_webhook_streams', (column, table) => {
+      column.ref('endpoint_id', 'stoa_webhook_endpoints')
+      column.boolean('kept')
+      column.time('seen_time')
+      table.primary(['endpoint_id'])
+      table.index(['seen_time'])
+    })
+    // Not a foreign key: what is sent and not answered must not stand in the way of what prunes deliveries.
+    await createTable('stoa_webhook_stream_tries', (column, table) => {
+      column.text('delivery_id')
+      column.integer('n')
+      column.text('endpoint_id')
+      column.text('lease_token')
+      column.time('lease_until')
+      column.json('request_headers')
+      column.time('started_time')
+      table.primary(['delivery_id', 'n'])
+      table.index(['endpoint_id'])
+      table.index(['started_time'])
+    })
     await createTable('stoa_webhook_replays', (column, table) => {
       column.id()
       column.ref('endpoint_id', 'stoa_webhook_endpoints')

@@ -1,0 +1,1 @@
+export { createMetrics, type Backlog, type Metrics, type TriedDelivery } from './create-metrics.ts'
