@@ -19,6 +19,7 @@ export interface Retention {
 
 /** A page of keys from the oldest on, `after` the last one that was looked at; and what is to be done with them. */
 interface Task {
+  table: string
   prefix: string
   /** Locks up to `batch` rows that are to go, of ids after and before. Returns their keys, in order. */
   take(trx: Db, range: { after: string; before: string }): Promise<string[]>
@@ -54,8 +55,10 @@ export function createRetention(ctx: EventsContext, { pollMilliseconds = 60_000 
     }
   }
 
-  async function run({ prefix, take, remove }: Task, time: string): Promise<void> {
+  async function run({ table, prefix, take, remove }: Task, time: string): Promise<void> {
     const before = firstIdAt(prefix, time)
+    // Nearly always there is nothing, and then nobody need wait for a transaction that could have written.
+    if (!(await ctx.db(table).where('id', '<', before).first('id'))) return
     // From one batch to the next, so that what has to stay is passed once and not again in every batch.
     for (let after = ''; !isStopping;) {
       const keys = await inTransaction(ctx.db, async (trx) => {
@@ -120,6 +123,7 @@ const idsOf = (rows: Row[]) => rows.map((row) => text(row.id))
 
 function heldTask(ctx: EventsContext, time: string): Task {
   return {
+    table: 'stoa_deliveries',
     prefix: 'dlv',
     take: async (trx, range) =>
       idsOf(
@@ -144,6 +148,7 @@ function heldTask(ctx: EventsContext, time: string): Task {
 
 function deliveriesTask(ctx: EventsContext, time: string): Task {
   return {
+    table: 'stoa_deliveries',
     prefix: 'dlv',
     take: async (trx, range) =>
       idsOf(
@@ -161,6 +166,7 @@ function deliveriesTask(ctx: EventsContext, time: string): Task {
 function eventsTask(ctx: EventsContext, time: string): Task {
   const withDeliveries = (trx: Db) => trx('stoa_deliveries').select('event_id')
   return {
+    table: 'stoa_events',
     prefix: 'evt',
     take: async (trx, range) =>
       idsOf(
@@ -185,6 +191,7 @@ function eventsTask(ctx: EventsContext, time: string): Task {
 
 function replaysTask(ctx: EventsContext, time: string): Task {
   return {
+    table: replaysTable,
     prefix: 'whr',
     take: async (trx, range) =>
       idsOf((await oldest(ctx, trx, replaysTable, time, range).whereNot({ state: 'running' })) as Row[]),

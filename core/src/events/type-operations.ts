@@ -12,6 +12,7 @@ import { publishTest } from './publish-test.ts'
 import { exampleIds } from './types/own-type.ts'
 
 const TypeName = Type.String({
+  pattern: '^[\\w.-]+$',
   minLength: 1,
   maxLength: 100,
   description: 'One of the types that GET /events/types lists.',
