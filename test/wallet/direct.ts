@@ -5,6 +5,7 @@ import { openDatabase } from '../../core/src/database/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import { Reply } from '../../core/src/http/index.ts'
 import { systemClock } from '../../core/src/kernel/index.ts'
+import { createEventTypes, ownEventTypes } from '../../core/src/events/index.ts'
 import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
 import { hostConfig } from './host-config.ts'
@@ -34,6 +35,7 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     metrics: createMetrics({ clock: systemClock }),
     lifecycle: new EventEmitter(),
     signals: new EventEmitter(),
+    eventTypes: createEventTypes(ownEventTypes),
   } as unknown as WalletContext
   const { operations, topUp, drain } = createWallet(ctx)
   const handler = (id: string) => operations.find((operation) => operation.id === id)!.handler
