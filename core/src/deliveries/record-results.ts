@@ -123,19 +123,23 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
 
 /** Plans the next try; false when there is none. */
 async function postpone(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<boolean> {
-  const { claimed, attempt, retryAfter, overloaded, asks } = result
-  if (!saysOfReceiver(attempt)) {
+  const { claimed, attempt, retryAfter, overloaded, timedOut, asks } = result
+  const { retrySeconds } = ctx.config.webhooks
+  // Not for ever: behind some proxies a receiver that is gone looks as if the proxy were.
+  const inTime = Date.parse(claimed.createdTime) + 1000 * sum(retrySeconds) > ctx.clock.now().getTime()
+  if (!saysOfReceiver(attempt) && inTime) {
     await scheduleRetry(trx, last, isoIn(ctx.clock, blamelessSeconds), true)
     return true
   }
   if (asks === 'abort-message') return false
-  const tired = overloaded || attempt.errorCode === 'timeout'
   const tries = claimed.attempt - claimed.baseAttempt
-  const delay = retryDelay(ctx.config.webhooks.retrySeconds, tries, { retryAfter, tired })
+  const delay = retryDelay(retrySeconds, tries, { retryAfter, tired: overloaded || timedOut })
   if (delay === null) return false
   await scheduleRetry(trx, last, isoIn(ctx.clock, delay), false)
   return true
 }
+
+const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0)
 
 async function giveUp(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<void> {
   await applyExhausted(ctx, trx, result)
