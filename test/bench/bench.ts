@@ -23,6 +23,7 @@ export interface Subject {
   bare: Child<{ url: string }>
 }
 
+const only = process.argv.find((each) => each.startsWith('--only='))?.split('=')[1] ?? null
 const seconds = Number(process.argv.find((each) => each.startsWith('--seconds='))?.split('=')[1] ?? 4)
 
 const cpu = cpus()
@@ -33,14 +34,20 @@ console.log(`Each figure: ${seconds} s closed loop; load generator, server and d
 
 const directory = await mkdtemp(join(tmpdir(), 'stoa-bench-'))
 const postgres = await startPostgres()
-await createDatabase(postgres.url, 'cold')
+for (const name of ['cold', 'flow', 'crowd', 'growth']) await createDatabase(postgres.url, name)
+const file = (name: string) => join(directory, `${name}.db`)
 const bare = await startChild<{ url: string }>('./bare-server.ts')
 try {
-  for (const [label, database, coldDatabase] of [
-    ['SQLite, synchronous=FULL', join(directory, 'bench.db'), join(directory, 'cold.db')],
-    ['PostgreSQL, fsync on', `${postgres.url}/postgres`, `${postgres.url}/cold`],
+  for (const [label, at] of [
+    ['SQLite, synchronous=FULL', file],
+    ['PostgreSQL, fsync on', (name: string) => `${postgres.url}/${name}`],
   ] as const) {
     console.log(`## ${label}\n`)
+    if (only === null || only === 'deliveries') {
+      await benchDeliveries(label, { flow: at('flow'), crowd: at('crowd'), growth: at('growth') })
+    }
+    if (only === 'deliveries') continue
+    const [database, coldDatabase] = [at('postgres'), at('cold')]
     const host = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [database])
     const cold = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [coldDatabase, 'cold'])
     const subject = { label, host, cold, bare }
@@ -48,7 +55,6 @@ try {
     await benchTokens(subject, seconds)
     await cold.stop()
     await benchCharges(subject, seconds)
-    await benchDeliveries(subject)
     await host.stop()
     console.log('')
   }

@@ -16,8 +16,9 @@ export type Order =
   | { do: 'stop' }
   | { do: 'paced'; organization: number; count: number; perSecond: number }
   | { do: 'spread'; organizations: number; seconds: number; perSecond: number }
-  | { do: 'steady'; organization: number; seconds: number; clients: number }
+  | { do: 'steady'; organization: number; seconds: number; perSecond: number }
   | { do: 'bare inserts'; count: number }
+  | { do: 'hang'; url: string; every: number }
   | { do: 'attempts'; count: number }
   | { do: 'memory' }
 
@@ -91,18 +92,16 @@ async function paced(next: () => number, total: number, perSecond: number): Prom
   return Promise.all(published)
 }
 
-async function steady(organization: number, seconds: number, clients: number): Promise<number> {
-  const end = performance.now() + seconds * 1000
-  let count = 0
-  await Promise.all(
-    Array.from({ length: clients }, async () => {
-      while (performance.now() < end) {
-        await publishing.submit(eventOf(organization))
-        count++
-      }
-    }),
-  )
-  return count
+/** At a steady rate, many to a commit. Returns how many were published. */
+async function steady(organization: number, seconds: number, perSecond: number): Promise<number> {
+  const started = performance.now()
+  const published: Promise<string>[] = []
+  while (performance.now() < started + seconds * 1000) {
+    const due = ((performance.now() - started) / 1000) * perSecond
+    while (published.length < due) published.push(publishing.submit(eventOf(organization)))
+    await pause(5)
+  }
+  return (await Promise.all(published)).length
 }
 
 /** What a database does without any of this: rows of a delivery's size in transactions of 64. */
@@ -129,13 +128,13 @@ async function addAttempts(total: number): Promise<void> {
   const series = dialect.rowLocks
     ? `select n from generate_series(1, ${total}) as n`
     : `with recursive series(n) as (select 1 union all select n + 1 from series where n < ${total}) select n from series`
-  const id = (prefix: string) => `'${prefix}' || n`
+  const id = (prefix: string) => `'${prefix}_0${total}_' || n`
   await db.raw(`insert into stoa_events (id, type, organization_id, environment, test, payload, created_time)
-    select ${id('evt_0')}, 'charge.created', 'org_0', 'production', ${dialect.rowLocks ? 'false' : '0'}, '{}', '${now}' from (${series}) s`)
-  await db.raw(`insert into stoa_deliveries (id, event_id, endpoint_id, organization_id, type, format, fifo, cause, state, attempt, base_attempt, last_status, created_time, completed_time)
-    select ${id('dlv_0')}, ${id('evt_0')}, '${endpointId}', 'org_0', 'charge.created', 'standard', ${dialect.rowLocks ? 'false' : '0'}, 'event', 'delivered', 1, 0, 204, '${now}', '${now}' from (${series}) s`)
+    select ${id('evt')}, 'charge.created', 'org_0', 'production', ${dialect.rowLocks ? 'false' : '0'}, '{}', '${now}' from (${series}) s`)
+  await db.raw(`insert into stoa_deliveries (id, event_id, endpoint_id, organization_id, environment, type, format, fifo, cause, state, attempt, base_attempt, last_status, created_time, completed_time)
+    select ${id('dlv')}, ${id('evt')}, '${endpointId}', 'org_0', 'production', 'charge.created', 'standard', ${dialect.rowLocks ? 'false' : '0'}, 'event', 'delivered', 1, 0, 204, '${now}', '${now}' from (${series}) s`)
   await db.raw(`insert into stoa_delivery_attempts (delivery_id, n, cause, method, url, request_headers, started_time, duration_ms, outcome, response_status)
-    select ${id('dlv_0')}, 1, 'event', 'POST', 'https://example.com', '{}', '${now}', 10, 'success', 204 from (${series}) s`)
+    select ${id('dlv')}, 1, 'event', 'POST', 'https://example.com', '{}', '${now}', 10, 'success', 204 from (${series}) s`)
   await db.raw('analyze')
 }
 
@@ -159,9 +158,14 @@ async function obey(order: Order): Promise<unknown> {
       return paced(() => n++ % order.organizations, order.seconds * order.perSecond, order.perSecond)
     }
     case 'steady':
-      return steady(order.organization, order.seconds, order.clients)
+      return steady(order.organization, order.seconds, order.perSecond)
     case 'bare inserts':
       return bareInserts(order.count)
+    case 'hang': {
+      const rows = (await db('stoa_webhook_endpoints').orderBy('id').select('id')) as { id: string }[]
+      const ids = rows.map(({ id }) => id).filter((_, index) => index % order.every === 0)
+      return db('stoa_webhook_endpoints').whereIn('id', ids).update({ url: order.url })
+    }
     case 'attempts':
       return addAttempts(order.count)
     case 'memory':
