@@ -74,8 +74,10 @@ export function createLoader(ctx: EventsContext, rests: Rests): (claimed: Claime
 
   return async (claimed) => {
     if (claimed.length === 0) return []
-    const events = await findEvents(ctx.db, distinct(claimed, 'eventId'))
-    const targets = await findTargets(ctx.db, distinct(claimed, 'endpointId'))
+    const [events, targets] = await Promise.all([
+      findEvents(ctx.db, distinct(claimed, 'eventId')),
+      findTargets(ctx.db, distinct(claimed, 'endpointId')),
+    ])
     const opened = await openAll(targets.values())
     await leaveAlone(
       claimed.filter(({ endpointId }) => !opened.has(endpointId)),
