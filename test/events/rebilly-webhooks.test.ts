@@ -347,6 +347,25 @@ eachDatabase((database) => {
       await merchant.webhooks.delete({ id: theirs.id })
     })
 
+    it('leaves nothing behind that is sent when it is uninstalled, and begins anew when it is installed again', async () => {
+      const { organization } = host.world
+      const merchant = sdk(merchantKey, organization.id)
+      const made = await host.call('POST', '/webhooks', { token: await tokenOf(), body: data({ eventsFilter: [] }) })
+      const credential = await host.call('POST', '/service-credentials/webhook', {
+        token: await tokenOf(),
+        body: basic({ username: 'bob' }),
+      })
+      await merchant.applicationInstances.delete({ applicationId })
+      const place = `/developers/webhooks/endpoints/${made.body.id}`
+      expect((await host.call('GET', place, { token: merchantKey })).status).toBe(404)
+      const left = await host.call('GET', `/service-credentials/webhook/${credential.body.id}`, { token: merchantKey })
+      expect(left.body.status).toBe('inactive')
+
+      await merchant.applicationInstances.upsert({ applicationId })
+      const again = await host.call('POST', '/webhooks', { token: await tokenOf(), body: data({ eventsFilter: [] }) })
+      expect(again.status).toBe(201)
+    })
+
     it('needs the permission that it was granted', async () => {
       const answer = await host.call('DELETE', '/webhooks/whe_1', { token: await tokenOf() })
       expect([answer.status, answer.body.code]).toEqual([403, 'missing_permission'])

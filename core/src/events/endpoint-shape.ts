@@ -6,7 +6,7 @@ import { publicKeyOf } from './secrets.ts'
 
 /** An endpoint as its owner sees it: without anything sealed. */
 export function endpointShape(endpoint: Endpoint): Static<typeof EndpointShape> {
-  const { secrets: _s, health, givenId: _g, transport: _t, installationId, headers, ...shown } = endpoint
+  const { secrets: _s, health, givenId: _g, installationId, headers, ...shown } = endpoint
   const { breaker, breakerUntil, failures, failingSince } = health
   return {
     ...shown,

@@ -117,17 +117,30 @@ export async function removeEndpoint(db: Db, id: string, now: string): Promise<v
     .where({ endpoint_id: id })
     .whereRaw(`state = 'pending'`)
     .update({ state: 'cancelled', next_time: null, lease_token: null, lease_until: null, completed_time: now })
-  await db(table).where({ id }).update({
-    status: 'DISABLED',
-    status_cause: null,
-    status_reason: null,
-    secrets: '[]',
-    headers: '[]',
-    credential_id: null,
-    deleted_time: now,
-    updated_time: now,
-  })
+  await db(table).where({ id }).update(removed(now))
 }
+
+/**
+ * What an application made where it was installed goes with the installation. What waits for it is cancelled by the dispatcher:
+ * whoever uninstalls holds the installation, which is taken after deliveries when a result is recorded.
+ */
+export async function removeEndpointsOf(db: Db, installationId: string, now: string): Promise<void> {
+  await db(table).where({ installation_id: installationId }).whereNull('deleted_time').update(removed(now))
+  await db('stoa_webhook_credentials')
+    .where({ installation_id: installationId, status: 'active' })
+    .update({ status: 'inactive', username: null, password: null, updated_time: now })
+}
+
+const removed = (now: string): Row => ({
+  status: 'DISABLED',
+  status_cause: null,
+  status_reason: null,
+  secrets: '[]',
+  headers: '[]',
+  credential_id: null,
+  deleted_time: now,
+  updated_time: now,
+})
 
 /** By its own id, or the one its owner gave it. With a dialect its row is locked, for those who write what they have read. */
 export async function findEndpoint(db: Db, scope: EndpointScope, id: string, lock?: Dialect): Promise<Endpoint | null> {

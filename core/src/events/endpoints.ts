@@ -106,6 +106,7 @@ export async function updateEndpoint(
   // Deliveries before their endpoint, as results are recorded, or the two wait for each other.
   const seen = await ownedEndpoint(db, caller, id)
   assertChange(caller, seen, body)
+  assertTransport(seen, body)
   if (body.fifo !== undefined) await setPendingFifo(db, seen.id, body.fifo)
   const before = await lockEndpoint(ctx, db, caller, seen.id)
   const status = body.status ?? before.status
@@ -153,6 +154,14 @@ export async function deleteEndpoint(ctx: EventsContext, db: Db, caller: Caller,
 function assertChange(caller: Caller, endpoint: Endpoint, body: UpdateEndpoint): void {
   const { status: _status, ...more } = body
   if (Object.keys(more).length > 0) assertMaker(caller, endpoint)
+}
+
+const ofHttp = ['url', 'method', 'headers', 'bodyTemplate', 'credentialId', 'fifo', 'rateLimit', 'concurrency'] as const
+
+/** What only concerns requests means nothing where there are none. */
+function assertTransport({ transport }: Endpoint, body: UpdateEndpoint): void {
+  const given = transport === 'stream' ? ofHttp.find((member) => body[member] !== undefined) : undefined
+  if (given) throw invalidField(given, 'cannot be set: the events of this endpoint are read from a connection')
 }
 
 /** Refuses what is wrong with what was changed; what another policy allowed once need not be changed to change the rest. */

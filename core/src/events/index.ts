@@ -12,6 +12,7 @@ export {
   findTargets,
   lockHealth,
   removeEndpoint,
+  removeEndpointsOf,
   updateHealth,
 } from './endpoint-store.ts'
 export {

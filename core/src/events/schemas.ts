@@ -84,6 +84,9 @@ export const EndpointShape = Type.Object({
   organizationId: Id(),
   applicationId: Nullable(Id('Receives the events of this application alone; null: of all your applications.')),
   installationId: Nullable(Id('Of the installed application that made it; null: you did.')),
+  transport: OneOf(['http', 'stream'], {
+    description: '`stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address.',
+  }),
   url: Type.String(),
   method: Method,
   events: Type.Array(Type.String()),
@@ -162,6 +165,7 @@ export const UpdateEndpointBody = Strict({
   publicKey: Type.Optional(Type.Unknown(readOnly)),
   statusCause: Type.Optional(Type.Unknown(readOnly)),
   statusReason: Type.Optional(Type.Unknown(readOnly)),
+  transport: Type.Optional(Type.Unknown(readOnly)),
   health: Type.Optional(Type.Unknown(readOnly)),
   environment: Type.Optional(Type.Unknown(readOnly)),
   createdTime: Type.Optional(Type.Unknown(readOnly)),

@@ -1,6 +1,7 @@
 import { revokeInstallationFamilies, revokeInstallationTokens } from '../access/index.ts'
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
+import { removeEndpointsOf } from '../events/index.ts'
 import { isoIn, nowIso, StoaError } from '../kernel/index.ts'
 import { announceDisabled, hasAudience } from './announce.ts'
 import type { InstallationsContext } from './context.ts'
@@ -42,6 +43,7 @@ export async function uninstallOne(
   const uninstalledTime = nowIso(ctx.clock)
   const cause = { actor, reason: reason ?? 'uninstalled' }
   await revokeInstallationFamilies(ctx, db, installation.id)
+  await removeEndpointsOf(db, installation.id, uninstalledTime)
   if (installation.status === 'disabled' || installation.status === 'disabling') {
     const set = { uninstalledTime, statusReason: cause.reason }
     const uninstalled = await remarkInstallation(ctx, db, installation, { ...cause, set })

@@ -501,6 +501,8 @@ export interface Operations {
       organizationId: string
       applicationId: (string | null)
       installationId: (string | null)
+      /** `stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address. */
+      transport: "http" | "stream"
       url: string
       /** GET and DELETE are sent without a body; the signature is over the empty one. */
       method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -591,6 +593,8 @@ export interface Operations {
       organizationId: string
       applicationId: (string | null)
       installationId: (string | null)
+      /** `stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address. */
+      transport: "http" | "stream"
       url: string
       /** GET and DELETE are sent without a body; the signature is over the empty one. */
       method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -648,6 +652,8 @@ export interface Operations {
       organizationId: string
       applicationId: (string | null)
       installationId: (string | null)
+      /** `stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address. */
+      transport: "http" | "stream"
       url: string
       /** GET and DELETE are sent without a body; the signature is over the empty one. */
       method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -738,6 +744,7 @@ export interface Operations {
         publicKey?: unknown
         statusCause?: unknown
         statusReason?: unknown
+        transport?: unknown
         health?: unknown
         environment?: unknown
         createdTime?: unknown
@@ -749,6 +756,8 @@ export interface Operations {
       organizationId: string
       applicationId: (string | null)
       installationId: (string | null)
+      /** `stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address. */
+      transport: "http" | "stream"
       url: string
       /** GET and DELETE are sent without a body; the signature is over the empty one. */
       method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -1842,6 +1851,8 @@ export interface Operations {
       organizationId: string
       applicationId: (string | null)
       installationId: (string | null)
+      /** `stream`: read from a connection that its owner opened (`stoa listen`), not posted to an address. */
+      transport: "http" | "stream"
       url: string
       /** GET and DELETE are sent without a body; the signature is over the empty one. */
       method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
