@@ -19,8 +19,11 @@ export function relaySignals(signals: EventEmitter<Signals>, notifications: Noti
         const signal = relayed.find((each) => each === topic)
         if (!signal) return
         hearing = true
-        signals.emit(signal)
-        hearing = false
+        try {
+          signals.emit(signal)
+        } finally {
+          hearing = false
+        }
       })
     },
   }

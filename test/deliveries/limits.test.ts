@@ -170,13 +170,13 @@ eachDatabase((database) => {
     const opened = await openEvents(database, {
       retrySeconds: [],
       disableAfter: { days: 5, messages: 3 },
-      breaker: { failures: 1000 },
+      breaker: { failures: 4 },
     })
     const receiver = await openReceiver()
     const watcher = await openReceiver()
     receiver.answer((response) => response.writeHead(500).end())
     const { id } = await opened.addEndpoint({ url: receiver.url, events: ['charge.*'] })
-    await opened.addEndpoint({ url: watcher.url, events: ['endpoint.*'] })
+    await opened.addEndpoint({ url: watcher.url, events: ['endpoint.disabled'] })
     const told: unknown[] = []
     opened.ctx.lifecycle.on('endpoint.disabled', (details) => told.push(details))
     opened.dispatch()
@@ -208,4 +208,30 @@ eachDatabase((database) => {
       (await opened.deliveries()).filter(({ state, endpoint_id: at }) => at === id && state === 'pending'),
     ).toHaveLength(1)
   }, 30_000)
+
+  it('does not blame a receiver for what the host or the way out of it could not do', async () => {
+    const opened = await openEvents(database, {
+      retrySeconds: [1000, 1000],
+      breaker: { failures: 2 },
+      disableAfter: { days: 1, messages: 1 },
+    })
+    const receiver = await openReceiver()
+    const { id } = await opened.addEndpoint({ url: receiver.url, events: ['charge.created'] })
+    opened.ctx.eventHooks.delivered['charge.created'] = () => Promise.reject(new Error('the host is ill'))
+    opened.dispatch()
+    for (let n = 0; n < 6; n++) {
+      const before = receiver.received.length
+      await opened.publish()
+      await until(
+        async () =>
+          receiver.received.length > before &&
+          (await opened.deliveries()).every((each) => !('lease_token' in each) || each.lease_token === null),
+      )
+      opened.clock.advance(24 * 3600)
+    }
+    const endpoint = (await opened.ctx.db('stoa_webhook_endpoints').where({ id }).first()) as Record<string, unknown>
+    expect(endpoint).toMatchObject({ status: 'ACTIVE', breaker: 'closed' })
+    expect(Number(endpoint.failures)).toBe(0)
+    expect((await opened.attempts()).every(({ error_code: code }) => code === 'host')).toBe(true)
+  })
 })

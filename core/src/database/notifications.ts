@@ -87,14 +87,15 @@ function openEar(db: Knex, complain: (error: unknown, sentence: string) => void,
     })
 
   async function listenUntilGone(client: Client): Promise<void> {
+    let gone = false
+    client.on('error', () => {
+      gone = true
+      wake()
+    })
     client.on('notification', ({ payload }) => hear(payload ?? ''))
     await client.query(`listen ${channel}`)
     // A peer that vanished is only noticed by asking it something.
-    for (let gone = false; !gone && !closing;) {
-      client.once('error', () => {
-        gone = true
-        wake()
-      })
+    while (!gone && !closing) {
       await pause(pingMilliseconds)
       if (!gone && !closing) await client.query('select 1')
     }

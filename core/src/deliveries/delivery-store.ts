@@ -1,4 +1,14 @@
-import { insertRows, maybeText, text, toJson, type Db, type Dialect, type Row } from '../database/index.ts'
+import type { Knex } from 'knex'
+import {
+  insertRows,
+  lockedInOrder,
+  maybeText,
+  text,
+  toJson,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../database/index.ts'
 import type { DeliveryCause } from '../events/index.ts'
 import type { Claimed } from './claim-deliveries.ts'
 
@@ -28,12 +38,15 @@ export interface AttemptRecord {
 }
 
 /** Gives back what was taken and never tried, as if it had not been taken; due again at `nextTime`. */
-export async function releaseDeliveries(db: Db, claimed: Claimed[], nextTime: string): Promise<void> {
+export async function releaseDeliveries(db: Db, dialect: Dialect, claimed: Claimed[], nextTime: string): Promise<void> {
   for (const [leaseToken, ids] of byToken(claimed)) {
-    await db(table)
-      .whereIn('id', ids)
-      .where({ lease_token: leaseToken })
-      .update({ attempt: db.raw('attempt - 1'), next_time: nextTime, lease_token: null, lease_until: null })
+    const given = (query: Knex.QueryBuilder) => void query.whereIn('id', ids).where({ lease_token: leaseToken })
+    await lockedInOrder(db, dialect, table, given).update({
+      attempt: db.raw('attempt - 1'),
+      next_time: nextTime,
+      lease_token: null,
+      lease_until: null,
+    })
   }
 }
 
@@ -93,11 +106,10 @@ async function finish(db: Db, state: string, tries: LastTry[], now: string): Pro
 }
 
 /** Whatever is still to be sent to these endpoints. */
-export async function cancelDeliveries(db: Db, endpointIds: string[], now: string): Promise<void> {
-  await db(table)
-    .whereIn('endpoint_id', endpointIds)
-    .whereRaw(`state = 'pending'`)
-    .update({ ...finished, state: 'cancelled', completed_time: now })
+export async function cancelDeliveries(db: Db, dialect: Dialect, endpointIds: string[], now: string): Promise<void> {
+  const left = (query: Knex.QueryBuilder) =>
+    void query.whereIn('endpoint_id', endpointIds).whereRaw(`state = 'pending'`)
+  await lockedInOrder(db, dialect, table, left).update({ ...finished, state: 'cancelled', completed_time: now })
 }
 
 /** @param free that this try is not counted in the schedule, because it says nothing about the receiver. */

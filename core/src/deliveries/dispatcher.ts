@@ -22,6 +22,7 @@ export interface Dispatcher {
 const inHandPerTry = 4
 const manyEndpoints = 500
 const longestPauseMilliseconds = 200
+const longestRest = 600
 
 /**
  * Sends what is due: looks which endpoints have something waiting, takes as much of it as each keeps up with, sends, and
@@ -111,7 +112,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     const deleted = endpoints.filter((each) => each.deleted).map(({ endpointId }) => endpointId)
     if (deleted.length > 0) {
       await persist('cancel what was left to deleted endpoints', () =>
-        cancelDeliveries(ctx.db, deleted.slice(0, mostEndpointsPerClaim), nowIso(ctx.clock)),
+        cancelDeliveries(ctx.db, ctx.dialect, deleted.slice(0, mostEndpointsPerClaim), nowIso(ctx.clock)),
       )
     }
     return endpoints.filter((each) => !each.deleted)
@@ -166,9 +167,12 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     await giveBack(rest, restEnd)
   }
 
-  /** Leaves the endpoint alone when its receiver asks for that; returns until when. */
+  /**
+   * Leaves the endpoint alone when its receiver asks for that; returns until when. For minutes, whatever it asks for: the event
+   * that it refused waits for as long as it wants, but the answer of a gateway must not hold up everything for a day.
+   */
   function restAfter({ overloaded, retryAfter, load }: Result): string | null {
-    const seconds = overloaded ? cappedRetryAfter(retryAfter) : 0
+    const seconds = overloaded ? Math.min(longestRest, cappedRetryAfter(retryAfter)) : 0
     if (seconds <= 0) return null
     const until = isoIn(ctx.clock, seconds)
     rests.rest(load.target, until)
@@ -191,6 +195,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     await persist('give deliveries back', () =>
       releaseDeliveries(
         ctx.db,
+        ctx.dialect,
         jobs.map(({ claimed }) => claimed),
         nextTime ?? nowIso(ctx.clock),
       ),

@@ -44,6 +44,14 @@ it('gives up only after days, and over several events', () => {
   expect(afterTry(soon.health, failure(5 * day), at(5 * day), thresholds).hopeless).toBe(true)
   expect(afterTry(soon.health, failure(5 * day - 1), at(5 * day - 1), thresholds).hopeless).toBe(false)
 
+  const rare = failTimes(2)
+  expect(
+    afterTry(rare.health, failure(20 * day), at(20 * day), {
+      ...thresholds,
+      breaker: { failures: 4, seconds: 30, mostSeconds: 100 },
+    }).hopeless,
+  ).toBe(false)
+
   let one = afterTry(healthy, failure(0), at(0), thresholds)
   for (let days = 1; days < 10; days++) {
     one = afterTry(one.health, failure(days * day, { first: false }), at(days * day), thresholds)

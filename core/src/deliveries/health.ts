@@ -38,10 +38,12 @@ export function afterTry(health: EndpointHealth, finding: Finding, now: Date, th
     failedEvents: health.failedEvents + (finding.first ? 1 : 0),
     failingSince: health.failingSince ?? finding.time.toISOString(),
   }
+  const opens = health.breaker === 'closed' && failed.failures >= breaker.failures
+  // Not by time alone: one event that failed long ago and another today are no days of failure.
   const hopeless =
+    (opens || health.breakerTrips > 0) &&
     failed.failedEvents >= disableAfter.messages &&
     now.getTime() - Date.parse(failed.failingSince!) >= disableAfter.days * dayMilliseconds
-  const opens = health.breaker === 'closed' && failed.failures >= breaker.failures
   // What was under way when it opened says nothing new.
   if (!opens && !(health.breaker === 'open' && finding.probe)) return { health: failed, hopeless }
   const trips = opens ? 0 : health.breakerTrips

@@ -171,3 +171,25 @@ it('forgets nothing and counts nothing twice when what waits is taken out', () =
   for (const each of started) each.end(null)
   expect([lanes.sending, lanes.waiting]).toEqual([0, 0])
 })
+
+it('gives a place to whoever has none before it gives more to those with the oldest backlog', () => {
+  const clock = { now: 0 }
+  const lanes = createLanes({ concurrency: 8, perEndpoint: 8, monotonic: () => clock.now })
+  const job = (endpointId: string) => ({ claimed: { endpointId }, load: null }) as never
+  const old = ['a', 'b', 'c', 'd']
+  // The four are known to be quick, and always have more.
+  for (let round = 0; round < 6; round++) {
+    for (const { endpointId, most } of lanes.allot(due(old), 32))
+      for (let n = 0; n < most; n++) lanes.add(job(endpointId))
+    for (let turn = lanes.next(); turn; turn = lanes.next()) turn.end('taken')
+  }
+  const first = lanes.allot(due([...old, 'fresh']), 3)
+  expect(first).toHaveLength(3)
+  for (const { endpointId } of first) lanes.add(job(endpointId))
+  expect([...first, ...lanes.allot(due([...old, 'fresh']), 2)].map(({ endpointId }) => endpointId)).toContain('fresh')
+  // And nobody of many who wait is left out for good.
+  const many = Array.from({ length: 20 }, (_, n) => `m${n}`)
+  const seen = new Set<string>()
+  for (let round = 0; round < 10; round++) for (const { endpointId } of lanes.allot(due(many), 2)) seen.add(endpointId)
+  expect(seen.size).toBe(20)
+})

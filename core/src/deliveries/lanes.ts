@@ -73,6 +73,9 @@ const mostRemembered = 10_000
 export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: LanesOptions): Lanes<Load> {
   const lanes = new Map<string, Lane<Load>>()
   const caps = new Map<string, number>()
+  /** The turn in which an endpoint was last given something. */
+  const served = new Map<string, number>()
+  let turns = 0
   /** Those that hold anything; whoever had a turn goes to the end. */
   const active = new Map<string, Lane<Load>>()
   const slowMost = Math.max(1, Math.floor(concurrency / slowShare))
@@ -101,10 +104,17 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
     if (cap !== undefined) return Math.min(cap, lane.limit)
     return (lane.quick && !isSlow(lane) ? quickAhead : 1) * lane.limit
   }
+  const servedAt = ({ endpointId }: Due) => served.get(endpointId) ?? 0
+  const serve = (endpointId: string) => {
+    served.delete(endpointId)
+    served.set(endpointId, ++turns)
+    // The first is the one served longest ago; forgotten, it comes first, as it would have anyway.
+    if (served.size > mostRemembered) served.delete(served.keys().next().value!)
+  }
   const settle = (endpointId: string, lane: Lane<Load>) => {
     if (held(lane) > 0) return
     active.delete(endpointId)
-    if (lanes.size > mostRemembered && lane.standing !== 'slow') lanes.delete(endpointId)
+    if (lanes.size > mostRemembered) lanes.delete(endpointId)
   }
 
   return {
@@ -116,23 +126,33 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
         if (isSlow(lane)) slowLeft -= held(lane)
         if (isSlow(lane) || lane.standing === 'new') doubtfulLeft -= held(lane)
       }
-      const wanted: Allotment[] = []
-      for (const { endpointId, cap } of due) {
-        if (left <= 0) break
-        if (cap === null) caps.delete(endpointId)
-        else caps.set(endpointId, Math.min(cap, perEndpoint))
+      const wanted = new Map<string, number>()
+      const give = ({ endpointId }: Due, wish: number) => {
         const lane = laneOf(endpointId)
         const slow = isSlow(lane)
         const doubtful = slow || lane.standing === 'new'
-        const free = capacity(endpointId, lane) - held(lane)
-        const room = Math.min(left, free, slow ? slowLeft : free, doubtful ? doubtfulLeft : free)
-        if (room <= 0) continue
+        const free = capacity(endpointId, lane) - held(lane) - (wanted.get(endpointId) ?? 0)
+        const room = Math.min(wish, left, free, slow ? slowLeft : free, doubtful ? doubtfulLeft : free)
+        if (room <= 0) return
         left -= room
         if (slow) slowLeft -= room
         if (doubtful) doubtfulLeft -= room
-        wanted.push({ endpointId, most: room })
+        wanted.set(endpointId, (wanted.get(endpointId) ?? 0) + room)
+        serve(endpointId)
       }
-      return wanted
+      for (const { endpointId, cap } of due) {
+        if (cap === null) caps.delete(endpointId)
+        else caps.set(endpointId, Math.min(cap, perEndpoint))
+      }
+      // First one each to those that have nothing here, whoever was served longest ago before the others: old backlogs, which
+      // are always due for longest, would otherwise take every place for as long as they last.
+      const idle = due.filter(({ endpointId }) => held(laneOf(endpointId)) === 0)
+      for (const each of idle.sort((a, b) => servedAt(a) - servedAt(b))) give(each, 1)
+      for (const each of due) {
+        if (left <= 0) break
+        give(each, left)
+      }
+      return [...wanted].map(([endpointId, room]) => ({ endpointId, most: room }))
     },
     isLow(endpointId) {
       const lane = laneOf(endpointId)

@@ -13,10 +13,8 @@ export interface Counted {
   attempt: AttemptRecord
 }
 
-/** Whether a try says anything about its receiver: what the way out of this host could not do is not its fault. */
-export function saysOfReceiver(attempt: Pick<AttemptRecord, 'errorCode'>): boolean {
-  return attempt.errorCode !== 'proxy'
-}
+/** What this host, or the way out of it, could not do: it says nothing about the receiver. */
+const ownFaults = new Set(['proxy', 'preparation', 'host'])
 
 /**
  * Keeps what the tries tell of their receivers, turns off those that are gone or hopeless, and says so. After the
@@ -26,7 +24,7 @@ export async function recordHealth(ctx: EventsContext, trx: Knex.Transaction, co
   const byEndpoint = new Map<string, Counted[]>()
   for (const each of counted) {
     const { target } = each.result.load
-    if (target.transport === 'stream' || !saysOfReceiver(each.attempt)) continue
+    if (target.transport === 'stream' || ownFaults.has(each.attempt.errorCode ?? '')) continue
     byEndpoint.set(target.id, [...(byEndpoint.get(target.id) ?? []), each])
   }
   const concerned = [...byEndpoint].filter(([, tries]) => tries.some(matters)).map(([id]) => id)

@@ -15,7 +15,7 @@ import {
 } from './delivery-store.ts'
 import { toStoredEvent, type EventsContext } from '../events/index.ts'
 import { announceExhausted } from './announce.ts'
-import { recordHealth, saysOfReceiver, type Counted } from './record-health.ts'
+import { recordHealth, type Counted } from './record-health.ts'
 import { observeAttempt } from './observe-attempt.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { Result } from './send-delivery.ts'
@@ -25,8 +25,8 @@ const gatherMilliseconds = 5
 /** Together well under a lease: after that the delivery is somebody else's, and trying on is of no use. */
 const patience = { retries: 8, minTimeout: 100, factor: 2, maxTimeout: 5000 }
 
-/** Until the next try after one that says nothing about the receiver. */
-const blamelessSeconds = 30
+const leastProxySeconds = 30
+const mostProxySeconds = 900
 
 export interface Recorder {
   /** Resolves when the result is kept, or given up; then the lease runs out and the event is sent again. Never rejects. */
@@ -101,7 +101,8 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
   const delivered: LastTry[] = []
   const failed: LastTry[] = []
   const counted: Counted[] = []
-  for (const result of results) {
+  // In one order: hooks lock what their events are about, and another batch may have some of the same.
+  for (const result of [...results].sort((a, b) => (a.claimed.eventId < b.claimed.eventId ? -1 : 1))) {
     // A result whose lease had run out is kept, but the delivery belongs to its successor.
     const attempt = owned.has(result.claimed.id) ? await applyDelivered(ctx, trx, result) : result.attempt
     attempts.push(attempt)
@@ -125,10 +126,9 @@ async function recordResults(ctx: EventsContext, trx: Knex.Transaction, results:
 async function postpone(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<boolean> {
   const { claimed, attempt, retryAfter, overloaded, timedOut, asks } = result
   const { retrySeconds } = ctx.config.webhooks
-  // Not for ever: behind some proxies a receiver that is gone looks as if the proxy were.
-  const inTime = Date.parse(claimed.createdTime) + 1000 * sum(retrySeconds) > ctx.clock.now().getTime()
-  if (!saysOfReceiver(attempt) && inTime) {
-    await scheduleRetry(trx, last, isoIn(ctx.clock, blamelessSeconds), true)
+  const patience = attempt.errorCode === 'proxy' ? patienceWithProxy(result, retrySeconds, ctx.clock.now()) : null
+  if (patience !== null) {
+    await scheduleRetry(trx, last, isoIn(ctx.clock, patience), true)
     return true
   }
   if (asks === 'abort-message') return false
@@ -139,7 +139,15 @@ async function postpone(ctx: EventsContext, trx: Knex.Transaction, result: Resul
   return true
 }
 
-const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0)
+/**
+ * Seconds until the next try when the operator's proxy failed, which is not held against the receiver: longer with each try. Null
+ * once the event is as old as its whole schedule, because behind some proxies a receiver that is gone looks as if the proxy were.
+ */
+function patienceWithProxy({ claimed }: Result, retrySeconds: number[], now: Date): number | null {
+  const wholeSchedule = retrySeconds.reduce((total, each) => total + each, 0)
+  if (now.getTime() > Date.parse(claimed.createdTime) + 1000 * wholeSchedule) return null
+  return Math.min(mostProxySeconds, leastProxySeconds * 2 ** Math.min(claimed.baseAttempt, 20))
+}
 
 async function giveUp(ctx: EventsContext, trx: Knex.Transaction, result: Result, last: LastTry): Promise<void> {
   await applyExhausted(ctx, trx, result)

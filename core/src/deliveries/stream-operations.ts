@@ -5,7 +5,6 @@ import {
   createStreamEndpoint,
   endpointShape,
   ownedEndpoint,
-  readEndpoints,
   updateEndpoints,
   type Endpoint,
   type EventsContext,
@@ -82,7 +81,7 @@ export function streamOperations(ctx: EventsContext): Operation[] {
         'Each `delivery` is a try: JSON with deliveryId, attempt, leaseToken, type, and the method, headers and body that a ' +
         'receiver would get. At most ten are unanswered at once; what is not answered when the connection ends is sent again. ' +
         'An `end` event says why the host ended the stream.',
-      permission: readEndpoints,
+      permission: updateEndpoints,
       params: byId,
       responses: { 200: EventStreamBody('Events named `delivery` and `end`, and comments.') },
       errors: ['not_found', 'wrong_state', 'rate_limited'],

@@ -173,6 +173,7 @@ export function createStreams(ctx: EventsContext): Streams {
       const now = nowIso(ctx.clock)
       await releaseDeliveries(
         ctx.db,
+        ctx.dialect,
         unsent.map(({ claimed }) => claimed),
         now,
       )

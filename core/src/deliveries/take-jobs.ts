@@ -66,7 +66,7 @@ export function createLoader(ctx: EventsContext, rests: Rests): (claimed: Claime
     const until = isoIn(ctx.clock, leaseSeconds(ctx.config.webhooks.timeoutMilliseconds))
     for (const { endpointId } of claimed) rests.rest(targets.get(endpointId)!, until)
     try {
-      await releaseDeliveries(ctx.db, claimed, until)
+      await releaseDeliveries(ctx.db, ctx.dialect, claimed, until)
     } catch (error) {
       ctx.logger.warn({ err: error }, 'webhooks: could not give deliveries back; the leases will run out')
     }

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex'
 import type { Environment } from '../context.ts'
 import {
   boolean,
@@ -5,6 +6,7 @@ import {
   integer,
   iso,
   json,
+  lockedInOrder,
   maybeIso,
   maybeText,
   text,
@@ -111,12 +113,16 @@ export async function disableEndpoint(
 }
 
 /** Keeps the row, which the history refers to, without its secrets; what was still to be sent is cancelled. */
-export async function removeEndpoint(db: Db, id: string, now: string): Promise<void> {
+export async function removeEndpoint(db: Db, dialect: Dialect, id: string, now: string): Promise<void> {
+  const waiting = (query: Knex.QueryBuilder) => void query.where({ endpoint_id: id }).whereRaw(`state = 'pending'`)
   // In the order in which results are recorded: deliveries before their endpoint, or the two wait for each other.
-  await db('stoa_deliveries')
-    .where({ endpoint_id: id })
-    .whereRaw(`state = 'pending'`)
-    .update({ state: 'cancelled', next_time: null, lease_token: null, lease_until: null, completed_time: now })
+  await lockedInOrder(db, dialect, 'stoa_deliveries', waiting).update({
+    state: 'cancelled',
+    next_time: null,
+    lease_token: null,
+    lease_until: null,
+    completed_time: now,
+  })
   await db(table).where({ id }).update(removed(now))
 }
 
@@ -124,11 +130,13 @@ export async function removeEndpoint(db: Db, id: string, now: string): Promise<v
  * What an application made where it was installed goes with the installation. What waits for it is cancelled by the dispatcher:
  * whoever uninstalls holds the installation, which is taken after deliveries when a result is recorded.
  */
-export async function removeEndpointsOf(db: Db, installationId: string, now: string): Promise<void> {
-  await db(table).where({ installation_id: installationId }).whereNull('deleted_time').update(removed(now))
+export async function removeEndpointsOf(db: Db, dialect: Dialect, installationId: string, now: string): Promise<void> {
+  const own = (query: Knex.QueryBuilder) =>
+    void query.where({ installation_id: installationId }).whereNull('deleted_time')
+  await lockedInOrder(db, dialect, table, own).update(removed(now))
   await db('stoa_webhook_credentials')
     .where({ installation_id: installationId, status: 'active' })
-    .update({ status: 'inactive', username: null, password: null, updated_time: now })
+    .update({ status: 'inactive', type: 'none', username: null, password: null, updated_time: now })
 }
 
 const removed = (now: string): Row => ({
@@ -147,18 +155,17 @@ export async function findEndpoint(db: Db, scope: EndpointScope, id: string, loc
   const query = inScope(db, scope).where((named) => {
     named.where({ id }).orWhere({ given_id: id })
   })
-  if (lock?.rowLocks) query.forUpdate()
+  // Not against those who only refer to it: every publish does, in transactions of any length.
+  if (lock?.rowLocks) query.forNoKeyUpdate()
   const row = await query.first<Row | undefined>()
   return row ? mapEndpoint(row) : null
 }
 
 /** What waits is sent as the endpoint now wants it: in order, or as it comes. */
-export async function setPendingFifo(db: Db, id: string, fifo: boolean): Promise<void> {
-  await db('stoa_deliveries')
-    .where({ endpoint_id: id })
-    .whereNot({ fifo })
-    .whereRaw(`state = 'pending'`)
-    .update({ fifo })
+export async function setPendingFifo(db: Db, dialect: Dialect, id: string, fifo: boolean): Promise<void> {
+  const waiting = (query: Knex.QueryBuilder) =>
+    void query.where({ endpoint_id: id }).whereNot({ fifo }).whereRaw(`state = 'pending'`)
+  await lockedInOrder(db, dialect, 'stoa_deliveries', waiting).update({ fifo })
 }
 
 /** Ids of the endpoints that use a credential. */

@@ -107,7 +107,7 @@ export async function updateEndpoint(
   const seen = await ownedEndpoint(db, caller, id)
   assertChange(caller, seen, body)
   assertTransport(seen, body)
-  if (body.fifo !== undefined) await setPendingFifo(db, seen.id, body.fifo)
+  if (body.fifo !== undefined) await setPendingFifo(db, ctx.dialect, seen.id, body.fifo)
   const before = await lockEndpoint(ctx, db, caller, seen.id)
   const status = body.status ?? before.status
   const enabled = status === 'ACTIVE' && before.status === 'DISABLED'
@@ -147,7 +147,7 @@ export async function updateEndpoint(
 
 export async function deleteEndpoint(ctx: EventsContext, db: Db, caller: Caller, id: string): Promise<void> {
   const endpoint = await ownedEndpoint(db, caller, id)
-  await removeEndpoint(db, endpoint.id, nowIso(ctx.clock))
+  await removeEndpoint(db, ctx.dialect, endpoint.id, nowIso(ctx.clock))
 }
 
 /** The organization can turn off what an installed application made; to change more could show its passwords to another. */

@@ -43,7 +43,7 @@ export async function uninstallOne(
   const uninstalledTime = nowIso(ctx.clock)
   const cause = { actor, reason: reason ?? 'uninstalled' }
   await revokeInstallationFamilies(ctx, db, installation.id)
-  await removeEndpointsOf(db, installation.id, uninstalledTime)
+  await removeEndpointsOf(db, ctx.dialect, installation.id, uninstalledTime)
   if (installation.status === 'disabled' || installation.status === 'disabling') {
     const set = { uninstalledTime, statusReason: cause.reason }
     const uninstalled = await remarkInstallation(ctx, db, installation, { ...cause, set })
