@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createHost } from '@stoa/core'
 import { createTestHost } from '@stoa/core/testing'
+import { parseConfig } from '../../core/src/config.ts'
 import { variables } from '../../apps/server/src/environment.ts'
 import {
   finished,
@@ -23,6 +24,13 @@ vi.setConfig({ testTimeout: patient })
 
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
+
+/** Labels of tries, of which a host that has sent nothing shows none. */
+const attemptLabels: Record<string, string[]> = {
+  outcome: ['success', 'failure'],
+  status_class: ['none', '2xx', '3xx', '4xx', '5xx'],
+  cause: ['event', 'test', 'resend', 'replay'],
+}
 
 /** The words of a command line. */
 const argumentsOf = (line: string) => [...line.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
@@ -267,6 +275,36 @@ describe('the guides', () => {
       /pending \[\s+\{ name: 'coupons:update', sentence: 'change coupons', risk: 'high' \}\s+\]/,
     )
     expect(ran.stdout).toContain('complete true\nwrong_state\ntrue\n')
+  })
+
+  test('delivery: every snippet runs, and prints what it says', async () => {
+    const code = await programOf('docs/guides/delivery.md', 'js')
+    const ran = await runProgram('delivery', code.replaceAll('3000', String(await freePort())), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expectPromised(ran.stdout, code)
+  })
+
+  test('delivery: the table names every option of webhooks with its default, the alerts figures that exist', async () => {
+    const page = await readFile(join(root, 'docs/guides/delivery.md'), 'utf8')
+    const config = parseConfig({ secret: 'a secret that only tests know, 32+' }).webhooks as Record<string, unknown>
+    const options = Object.entries(config).flatMap(([name, value]) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([member, each]) => [`${name}.${member}`, each] as const)
+        : [[name, value] as const],
+    )
+    const rows = [...page.matchAll(/^\| `([\w.]+)` +\| `([^`]+)` +\| .+\|$/gm)].map(([, name, value]) => [name, value])
+    const written = options.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : String(value)])
+    expect(rows.sort()).toEqual(written.sort())
+
+    const host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+' })
+    const figures = await host.metrics()
+    await host.stop()
+    const named = [...page.matchAll(/\bstoa_\w+/g)].map(([name]) => name)
+    expect(named.length).toBeGreaterThan(8)
+    for (const name of named) expect(figures).toContain(`# TYPE ${name} `)
+    for (const [, name, label, value] of page.matchAll(/\b(stoa_\w+)\{(\w+)="(\w+)"\}/g)) {
+      expect(attemptLabels[label!] ?? figures, `${name} ${label}`).toContain(value)
+    }
   })
 
   test('operating: every command runs', async () => {
