@@ -244,7 +244,8 @@ describe('the guides', () => {
   })
 
   test('embedding: every snippet runs', async () => {
-    const ran = await runProgram('embedding', await programOf('docs/guides/embedding.md', 'js'), await makeHome())
+    const code = (await programOf('docs/guides/embedding.md', 'js')).replaceAll('3000', String(await freePort()))
+    const ran = await runProgram('embedding', code, await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
     // The example of a port that breaks its contract is told so.
     expect(ran.stdout).toContain('BROKEN: a sealed text moved to another row does not open')
@@ -255,7 +256,9 @@ describe('the guides', () => {
   test('wire formats: every snippet runs', async () => {
     const ran = await runProgram('wire-formats', await programOf('docs/guides/wire-formats.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
-    expect(ran.stdout).toBe('healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\n')
+    expect(ran.stdout).toBe(
+      'healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\nrebilly: application.secret-rotated 204 1\n',
+    )
   })
 
   test('versions: every snippet runs', async () => {
