@@ -135,6 +135,10 @@ describe('stoa serve', () => {
     [{ STOA_MODE: 'fast' }, 'STOA_MODE'],
     [{ STOA_SECRET: 'short' }, 'secret'],
     [{ STOA_LOG: 'loud' }, 'STOA_LOG'],
+    [{ STOA_WEBHOOK_NETWORKS: '10.20.0.0' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_NETWORKS: '10.20.0.0/33' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_NETWORKS: 'intranet/8' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_PROXY: 'proxy.internal:3128' }, 'STOA_WEBHOOK_PROXY'],
     [{ STOA_DATABASE: 'mysql://localhost/x' }, 'mysql'],
     [{ STOA_BASE_URL: 'not a url' }, 'baseUrl'],
   ])('refuses %o in a sentence that names it', async (env, name) => {
