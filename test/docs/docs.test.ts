@@ -2,6 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createHost } from '@stoa/core'
+import { createTestHost } from '@stoa/core/testing'
+import { parseConfig } from '../../core/src/config.ts'
 import { variables } from '../../apps/server/src/environment.ts'
 import {
   finished,
@@ -23,10 +25,32 @@ vi.setConfig({ testTimeout: patient })
 // Inside the repository, so that the snippets find the packages; ignored by git.
 const cache = join(root, 'test/.cache')
 
+/** Labels of tries, of which a host that has sent nothing shows none. */
+const attemptLabels: Record<string, string[]> = {
+  outcome: ['success', 'failure'],
+  status_class: ['none', '2xx', '3xx', '4xx', '5xx'],
+  cause: ['event', 'test', 'resend', 'replay'],
+}
+
 /** The words of a command line. */
 const argumentsOf = (line: string) => [...line.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
 
 const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
+
+/** What comments behind `console.log` say is printed; … stands for what differs from run to run. */
+const promisedBy = (code: string) =>
+  [...code.matchAll(/^ *console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)].map(
+    ([, text = '']) => new RegExp(`^${text.split('…').map(escape).join('.*')}$`),
+  )
+
+/** Whether all that was promised was printed, and nothing else. In any order: receivers run beside what waits for them. */
+function expectPromised(stdout: string, code: string) {
+  const promised = promisedBy(code)
+  const printed = stdout.trimEnd().split('\n')
+  expect(promised.length).toBe(code.split('console.log(').length - 1)
+  expect(promised.filter((line) => !printed.some((each) => line.test(each)))).toEqual([])
+  expect(printed.filter((each) => !promised.some((line) => line.test(each)))).toEqual([])
+}
 
 async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
   await mkdir(cache, { recursive: true })
@@ -121,6 +145,61 @@ describe('the guides', () => {
     expect(receiver.received[0]!.url).toBe('/webhooks')
   })
 
+  test('receiving webhooks: every snippet runs, in order, and prints what it says', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    await writeFile(join(home, 'world.json'), seeded.stdout)
+    const code = await programOf('docs/guides/receiving-webhooks.md', 'js')
+    const ran = await runProgram('receiving-webhooks', code.replaceAll('3000', String(await freePort())), home)
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expectPromised(ran.stdout, code)
+  })
+
+  test('receiving webhooks: a request has the headers that it shows', async () => {
+    const { publisher, stop } = await createTestHost()
+    onTestFinished(stop)
+    const receiver = await openReceiver()
+    const { id } = await publisher.createWebhookEndpoint({ body: { url: receiver.url, events: ['charge.*'] } })
+    await publisher.testWebhookEndpoint({ params: { id }, body: { type: 'charge.created' } })
+    await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBe(1)
+    const [{ headers, body }] = receiver.received as [(typeof receiver.received)[0]]
+    const ofTheConnection = ['host', 'connection', 'content-length']
+    const snippets = await snippetsOf('docs/guides/receiving-webhooks.md')
+    const shown = snippets.find(({ language }) => language === 'http')!.code
+    const names = [...shown.matchAll(/^([a-z-]+): /gm)].map(([, name]) => name!)
+    expect(names.sort()).toEqual(
+      Object.keys(headers)
+        .filter((name) => !ofTheConnection.includes(name))
+        .sort(),
+    )
+    expect(shown).toContain(`user-agent: ${headers['user-agent']}\n`)
+    expect(shown).toContain(`{"${Object.keys(JSON.parse(body) as object)[0]}":"charge.created","timestamp":"`)
+  })
+
+  test('receiving webhooks: the commands hand an example to the app on this machine', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({ STOA_HOME: home })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    const { publisher } = JSON.parse(seeded.stdout) as { publisher: { apiKey: string } }
+    const receiver = await openReceiver()
+    const lines = (await programOf('docs/guides/receiving-webhooks.md', 'sh')).split('\n')
+    const [listen, trigger] = ['listen', 'trigger'].map((name) => {
+      const line = lines.find((each) => each.startsWith(`npm run -s stoa -- ${name}`))!
+      return argumentsOf(line.slice('npm run -s stoa --'.length)).map((each) =>
+        each.replace('http://localhost:3000', new URL(receiver.url).origin),
+      )
+    }) as [string[], string[]]
+    const env = { STOA_API_KEY: publisher.apiKey, STOA_BASE_URL: url }
+    const listening = startStoa(listen, env)
+    await expect.poll(() => listening.stderr(), { timeout: 60_000 }).toContain('Connected')
+    const triggered = await runStoa(trigger, env)
+    expect(triggered).toMatchObject({ code: 0, stderr: '' })
+    expect(triggered.stdout).toMatch(/^charge\.created evt_\w+: 1 delivery$/m)
+    await expect.poll(() => listening.stdout(), { timeout: 30_000 }).toMatch(/^charge\.created evt_\w+ 204 \d+ ms$/m)
+    expect(receiver.received[0]!.url).toBe('/sdk')
+  })
+
   test('install flow: a customer installs its app by the pages of the host, it acts, and is put out', async () => {
     const home = await makeHome()
     const { url } = await serveStoa({ STOA_HOME: home })
@@ -158,17 +237,15 @@ describe('the guides', () => {
     const code = (await programOf(page, 'js')).replaceAll('3000', String(await freePort()))
     const ran = await runProgram('oauth', code, await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
-    // What a comment behind a console.log says is what is printed; … stands for what differs from run to run.
-    const promised = [...code.matchAll(/^console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)]
+    const promised = promisedBy(code)
     const printed = ran.stdout.trimEnd().split('\n')
     expect(printed).toHaveLength(promised.length)
-    for (const [index, [, text = '']] of promised.entries()) {
-      expect(printed[index]).toMatch(new RegExp(`^${text.split('…').map(escape).join('.*')}$`))
-    }
+    for (const [index, line] of promised.entries()) expect(printed[index]).toMatch(line)
   })
 
   test('embedding: every snippet runs', async () => {
-    const ran = await runProgram('embedding', await programOf('docs/guides/embedding.md', 'js'), await makeHome())
+    const code = (await programOf('docs/guides/embedding.md', 'js')).replaceAll('3000', String(await freePort()))
+    const ran = await runProgram('embedding', code, await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
     // The example of a port that breaks its contract is told so.
     expect(ran.stdout).toContain('BROKEN: a sealed text moved to another row does not open')
@@ -179,7 +256,9 @@ describe('the guides', () => {
   test('wire formats: every snippet runs', async () => {
     const ran = await runProgram('wire-formats', await programOf('docs/guides/wire-formats.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
-    expect(ran.stdout).toBe('healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\n')
+    expect(ran.stdout).toBe(
+      'healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\nrebilly: application.secret-rotated 204 1\n',
+    )
   })
 
   test('versions: every snippet runs', async () => {
@@ -199,6 +278,36 @@ describe('the guides', () => {
       /pending \[\s+\{ name: 'coupons:update', sentence: 'change coupons', risk: 'high' \}\s+\]/,
     )
     expect(ran.stdout).toContain('complete true\nwrong_state\ntrue\n')
+  })
+
+  test('delivery: every snippet runs, and prints what it says', async () => {
+    const code = await programOf('docs/guides/delivery.md', 'js')
+    const ran = await runProgram('delivery', code.replaceAll('3000', String(await freePort())), await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expectPromised(ran.stdout, code)
+  })
+
+  test('delivery: the table names every option of webhooks with its default, the alerts figures that exist', async () => {
+    const page = await readFile(join(root, 'docs/guides/delivery.md'), 'utf8')
+    const config = parseConfig({ secret: 'a secret that only tests know, 32+' }).webhooks as Record<string, unknown>
+    const options = Object.entries(config).flatMap(([name, value]) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([member, each]) => [`${name}.${member}`, each] as const)
+        : [[name, value] as const],
+    )
+    const rows = [...page.matchAll(/^\| `([\w.]+)` +\| `([^`]+)` +\| .+\|$/gm)].map(([, name, value]) => [name, value])
+    const written = options.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : String(value)])
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(written))
+
+    const host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+' })
+    const figures = await host.metrics()
+    await host.stop()
+    const named = [...page.matchAll(/\bstoa_\w+/g)].map(([name]) => name)
+    expect(named.length).toBeGreaterThan(8)
+    for (const name of named) expect(figures).toContain(`# TYPE ${name} `)
+    for (const [, name, label, value] of page.matchAll(/\b(stoa_\w+)\{(\w+)="(\w+)"\}/g)) {
+      expect(attemptLabels[label!] ?? figures, `${name} ${label}`).toContain(value)
+    }
   })
 
   test('operating: every command runs', async () => {

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { DemoWorld } from '@stoa/core/testing'
 import { eachDatabase } from '../support/databases.ts'
 import { call } from '../support/host.ts'
-import { makeHome, patient, runStoa, serveStoa } from '../support/run-stoa.ts'
+import { freePort, makeHome, patient, runStoa, serveStoa } from '../support/run-stoa.ts'
 
 vi.setConfig({ testTimeout: patient })
 
@@ -92,6 +92,33 @@ describe('stoa serve', () => {
     expect(stderr).not.toContain('    at ')
   })
 
+  test('lets webhooks go to the networks, and through the proxy, that the environment names', async () => {
+    const home = await makeHome()
+    const { url } = await serveStoa({
+      STOA_HOME: home,
+      STOA_MODE: 'production',
+      STOA_WEBHOOK_NETWORKS: '10.20.0.0/16, fd00:20::/32',
+      STOA_WEBHOOK_PROXY: `http://127.0.0.1:${await freePort()}`,
+    })
+    const seeded = await runStoa(['seed', '--json'], { STOA_HOME: home, STOA_BASE_URL: url })
+    const token = (JSON.parse(seeded.stdout) as DemoWorld).publisher.apiKey
+    const path = '/developers/webhooks/endpoints'
+    const add = (address: string) =>
+      call(url, 'POST', path, { token, body: { url: `https://${address}/`, events: ['charge.*'] } })
+    expect((await add('10.20.3.4')).status).toBe(201)
+    expect((await add('[fd00:20::1]')).status).toBe(201)
+    expect((await add('10.21.3.4')).body.code).toBe('invalid_url')
+    expect((await add('127.0.0.1')).body.code).toBe('invalid_url')
+
+    const [{ id }] = (await call(url, 'GET', path, { token })).body as [{ id: string }]
+    await call(url, 'POST', `${path}/${id}/test`, { token, body: { type: 'charge.created' } })
+    await expect
+      .poll(async () => (await call(url, 'GET', '/developers/webhooks/deliveries', { token })).body[0].lastError, {
+        timeout: 20_000,
+      })
+      .toBe('proxy')
+  })
+
   test('refuses a database that a newer version has migrated', async () => {
     const home = await makeHome()
     await runStoa(['migrate'], { STOA_HOME: home })
@@ -108,6 +135,10 @@ describe('stoa serve', () => {
     [{ STOA_MODE: 'fast' }, 'STOA_MODE'],
     [{ STOA_SECRET: 'short' }, 'secret'],
     [{ STOA_LOG: 'loud' }, 'STOA_LOG'],
+    [{ STOA_WEBHOOK_NETWORKS: '10.20.0.0' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_NETWORKS: '10.20.0.0/33' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_NETWORKS: 'intranet/8' }, 'STOA_WEBHOOK_NETWORKS'],
+    [{ STOA_WEBHOOK_PROXY: 'proxy.internal:3128' }, 'STOA_WEBHOOK_PROXY'],
     [{ STOA_DATABASE: 'mysql://localhost/x' }, 'mysql'],
     [{ STOA_BASE_URL: 'not a url' }, 'baseUrl'],
   ])('refuses %o in a sentence that names it', async (env, name) => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { HostConfig } from '@stoa/core'
 
@@ -31,6 +32,12 @@ export const variables = [
     'development',
     'development or production. Development lets webhooks go to this machine and over http.',
   ],
+  [
+    'STOA_WEBHOOK_NETWORKS',
+    '',
+    'Comma-separated CIDR ranges of private networks that webhooks may go to, such as 10.20.0.0/16.',
+  ],
+  ['STOA_WEBHOOK_PROXY', '', 'A forward proxy that webhooks go through, such as http://proxy.internal:3128.'],
   ['STOA_CORS_ORIGINS', '', 'Comma-separated origins of web pages that may call the API; * for any.'],
   ['STOA_TRUST_PROXY', '0', 'How many proxies stand in front and set X-Forwarded-For.'],
   ['STOA_LOG', 'info', 'Level of the log: debug, info, warn, error, silent.'],
@@ -72,7 +79,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
       },
       mode,
       corsOrigins: listIn(env.STOA_CORS_ORIGINS),
-      webhooks: mode === 'development' ? { allowPrivateNetworks: ['127.0.0.0/8', '::1/128'], allowHttp: true } : {},
+      webhooks: {
+        allowPrivateNetworks: [
+          ...(mode === 'development' ? ['127.0.0.0/8', '::1/128'] : []),
+          ...networksIn(env.STOA_WEBHOOK_NETWORKS),
+        ],
+        allowHttp: mode === 'development',
+        ...(env.STOA_WEBHOOK_PROXY && { proxy: proxyIn(env.STOA_WEBHOOK_PROXY) }),
+      },
     },
   }
 }
@@ -82,6 +96,23 @@ function listIn(text = ''): string[] {
     .split(',')
     .map((each) => each.trim())
     .filter(Boolean)
+}
+
+function networksIn(text: string | undefined): string[] {
+  const networks = listIn(text)
+  for (const network of networks) {
+    const [, address = '', bits = ''] = /^([^/]+)\/(\d{1,3})$/.exec(network) ?? []
+    const family = isIP(address)
+    if (family !== 0 && Number(bits) <= (family === 4 ? 32 : 128)) continue
+    throw new EnvironmentProblem(`STOA_WEBHOOK_NETWORKS must be ranges such as 10.20.0.0/16, not "${network}".`)
+  }
+  return networks
+}
+
+/** Not repeated in the complaint: there may be a password in it. */
+function proxyIn(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new EnvironmentProblem('STOA_WEBHOOK_PROXY must be an address such as http://proxy.internal:3128.')
 }
 
 function createHome(home: string): void {

@@ -111,10 +111,10 @@ export async function assertUsable(
   if (credentialId === null) return
   const credential = await findCredential(db, scopeOf(caller), credentialId, { dialect: ctx.dialect, mode: 'share' })
   if (!credential || credential.installationId !== installationId || credential.status !== 'active') {
-    throw invalidField('credentialHash', 'is not the id of one of your active credentials')
+    throw invalidField('credentialId', 'is not the id of one of your active credentials')
   }
   if (!isForHost(credential, url)) {
-    throw invalidField('credentialHash', `is for the host ${credential.host}, and the url is for another`)
+    throw invalidField('credentialId', `is for the host ${credential.host}, and the url is for another`)
   }
 }
 

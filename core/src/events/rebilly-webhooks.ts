@@ -56,6 +56,12 @@ export async function putWebhook(
   return createWebhook(ctx, db, caller, body, id)
 }
 
+const rebillysWords: Readonly<Record<string, string>> = {
+  events: 'eventsFilter',
+  bodyTemplate: 'body',
+  credentialId: 'credentialHash',
+}
+
 /** The rules are those of endpoints; the members that a refusal names are Rebilly's. */
 async function inRebillysWords<T>(work: Promise<T>): Promise<T> {
   try {
@@ -63,7 +69,8 @@ async function inRebillysWords<T>(work: Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof StoaError) || !error.invalidFields) throw error
     const invalidFields = error.invalidFields.map(({ field, message }) => {
-      return { field: field.replace(/^events\b/, 'eventsFilter').replace(/^bodyTemplate$/, 'body'), message }
+      const [member = '', ...rest] = field.split('.')
+      return { field: [rebillysWords[member] ?? member, ...rest].join('.'), message }
     })
     const [first] = invalidFields
     throw new StoaError(error.code, { message: `${first?.field}: ${first?.message}`, invalidFields, cause: error })

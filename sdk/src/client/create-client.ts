@@ -75,26 +75,31 @@ type Route = readonly [method: string, path: string, scope: '' | 'organization' 
 async function send(options: ClientOptions, [method, path, scope]: Route, input: AnyInput): Promise<unknown> {
   const token = typeof options.token === 'function' ? await options.token() : options.token
   const bytes = input.body instanceof Uint8Array
-  const response = await (options.fetch ?? fetch)(
-    options.baseUrl.replace(/\/+$/, '') + scopePrefix(options, scope) + pathOf(path, input),
-    {
-      method,
-      headers: {
-        Accept: 'application/json',
-        Authorization: `Bearer ${token}`,
-        ...(options.environment && { 'X-Environment': options.environment }),
-        ...(input.body !== undefined && { 'Content-Type': bytes ? 'application/octet-stream' : 'application/json' }),
-      },
-      body:
-        input.body === undefined
-          ? undefined
-          : bytes
-            ? (input.body as Uint8Array<ArrayBuffer>)
-            : JSON.stringify(input.body),
-      redirect: 'manual',
-      signal: AbortSignal.timeout(options.timeout ?? 30_000),
+  const url = options.baseUrl.replace(/\/+$/, '') + scopePrefix(options, scope) + pathOf(path, input)
+  const request = options.fetch ?? fetch
+  const signal = AbortSignal.timeout(options.timeout ?? 30_000)
+  const headers = {
+    Accept: 'application/json',
+    Authorization: `Bearer ${token}`,
+    ...(options.environment && { 'X-Environment': options.environment }),
+  }
+  const first = await request(url, {
+    method,
+    headers: {
+      ...headers,
+      ...(input.body !== undefined && { 'Content-Type': bytes ? 'application/octet-stream' : 'application/json' }),
     },
-  )
+    body:
+      input.body === undefined
+        ? undefined
+        : bytes
+          ? (input.body as Uint8Array<ArrayBuffer>)
+          : JSON.stringify(input.body),
+    redirect: 'manual',
+    signal,
+  })
+  const other = seeOther(first, url)
+  const response = other === null ? first : await request(other, { headers, redirect: 'manual', signal })
   const type = response.headers.get('content-type') ?? ''
   const isJson = /\bjson\b/.test(type)
   if (!response.ok) {
@@ -107,6 +112,14 @@ async function send(options: ClientOptions, [method, path, scope]: Route, input:
   if (response.status === 204) return undefined
   if (type.startsWith('text/')) return response.text()
   return isJson ? response.json() : new Uint8Array(await response.arrayBuffer())
+}
+
+/** Where a 303 leads to (RFC 9110 section 15.4.4): to what is there already. Only on the host itself, because the token goes along. */
+function seeOther({ status, headers }: Response, url: string): string | null {
+  const location = status === 303 ? headers.get('location') : null
+  if (location === null || !URL.canParse(location, url)) return null
+  const target = new URL(location, url)
+  return target.origin === new URL(url).origin ? target.href : null
 }
 
 /** The path prefix that chooses the tenant, for operations that take one. */
