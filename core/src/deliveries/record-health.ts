@@ -19,6 +19,13 @@ export function saysOfReceiver(attempt: Pick<AttemptRecord, 'errorCode'>): boole
 }
 
 /**
+ * What the host could not make ready or could not apply: the event's own trouble, which its schedule ends. It must neither
+ * open the breaker of a receiver that is well, and so hold up other events, nor disable it.
+ */
+const isOfHost = ({ errorCode }: Pick<AttemptRecord, 'errorCode'>) =>
+  errorCode === 'preparation' || errorCode === 'host'
+
+/**
  * Keeps what the tries tell of their receivers, turns off those that are gone or hopeless, and says so. After the
  * deliveries, in the order of ids: whoever locks both does it so. A receiver that is well and answered costs nothing.
  */
@@ -26,7 +33,7 @@ export async function recordHealth(ctx: EventsContext, trx: Knex.Transaction, co
   const byEndpoint = new Map<string, Counted[]>()
   for (const each of counted) {
     const { target } = each.result.load
-    if (target.transport === 'stream' || !saysOfReceiver(each.attempt)) continue
+    if (target.transport === 'stream' || !saysOfReceiver(each.attempt) || isOfHost(each.attempt)) continue
     byEndpoint.set(target.id, [...(byEndpoint.get(target.id) ?? []), each])
   }
   const concerned = [...byEndpoint].filter(([, tries]) => tries.some(matters)).map(([id]) => id)
