@@ -33,7 +33,7 @@ const stateOf = async ({ deliveries }: OpenedEvents) => (await deliveries())[0]!
 
 /** A try under way whose receiver answers as it is told to, later ones at once with 204. */
 async function openUnderWay(database: TestDatabase) {
-  const opened = await openEvents(database, { retrySeconds: [60] })
+  const opened = await openEvents(database, { retrySeconds: [60, 60] })
   const receiver = await openReceiver()
   const endpoint = await opened.addEndpoint({ url: receiver.url })
   let answer: (status: number) => void = () => undefined
@@ -190,5 +190,52 @@ eachDatabase((database) => {
     opened.clock.advance(75)
     await until(async () => (await stateOf(opened)) === 'delivered')
     expect([receiver.received.length, arrivedIds(moved)]).toEqual([1, [id]])
+  })
+
+  it.each([
+    ['abort-message', 'failed', 'ACTIVE'],
+    ['disable', 'pending', 'DISABLED'],
+  ])('does what an answer asks for with webhook-delivery: %s', async (wish, state, status) => {
+    const { opened, receiver, endpointId } = await openScheduled(database)
+    receiver.answer((response) => response.writeHead(500, { 'webhook-delivery': wish }).end())
+    opened.clock.advance(75)
+    await until(async () => (await opened.attempts()).length === 2)
+    opened.clock.advance(hour)
+    await aLittle()
+    expect(await stateOf(opened)).toBe(state)
+    expect(await opened.ctx.db('stoa_webhook_endpoints').where({ id: endpointId }).first()).toMatchObject({ status })
+    expect(receiver.received).toHaveLength(2)
+  })
+
+  it.each([[[]], [[0]], [[0, 0]]])('tries as often as the schedule %j says, and once more', async (retrySeconds) => {
+    const opened = await openEvents(database, { retrySeconds })
+    const receiver = await openReceiver()
+    receiver.answer((response) => response.writeHead(500).end())
+    await opened.addEndpoint({ url: receiver.url, events: ['charge.created'] })
+    opened.dispatch()
+    await opened.publish()
+    await until(async () => (await stateOf(opened)) === 'failed')
+    expect(receiver.received).toHaveLength(retrySeconds.length + 1)
+  })
+
+  it('lets two endpoints that are dead tell each other of what failed, but not of that in turn', async () => {
+    const opened = await openEvents(database, { retrySeconds: [] })
+    const receiver = await openReceiver()
+    receiver.answer((response) => response.writeHead(500).end())
+    for (let n = 0; n < 2; n++) await opened.addEndpoint({ url: receiver.url })
+    opened.dispatch()
+    await opened.publish()
+    await until(async () => {
+      const rows = await opened.deliveries()
+      return rows.length === 4 && rows.every(({ state }) => state === 'failed')
+    })
+    await aLittle()
+    const events = (await opened.ctx.db('stoa_events').select('type')) as { type: string }[]
+    expect(events.map(({ type }) => type).sort()).toEqual([
+      'charge.created',
+      'delivery.exhausted',
+      'delivery.exhausted',
+    ])
+    expect(await opened.deliveries()).toHaveLength(4)
   })
 })
