@@ -1,22 +1,108 @@
-import { openDatabase } from '../../core/src/database/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createGroupCommit, openDatabase } from '../../core/src/database/index.ts'
 import { createDispatcher } from '../../core/src/deliveries/index.ts'
-import { publishMany } from '../../core/src/events/index.ts'
-import { systemClock } from '../../core/src/kernel/index.ts'
+import { publish, publishMany, type EventsContext } from '../../core/src/events/index.ts'
 import { chargeEvent, createContext } from '../events/context.ts'
 
+/** Where in the life of a delivery the process ends itself. `never` is for the last one, which only sends. */
+export type KillPoint = 'committed' | 'claimed' | 'sent' | 'attempts-written' | 'deliveries-written' | 'any' | 'never'
+
+export interface Orders {
+  url: string
+  /** Makes the events of this process unlike those of others. */
+  name: string
+  point: KillPoint
+  /** At which passage of the point. */
+  passage: number
+  /** Milliseconds that its clock is ahead: what a predecessor had leased is due. */
+  ahead: number
+}
+
+/** Events that were committed, or that are about to be rolled back. */
+export interface Told {
+  committed?: string[]
+  doomed?: string[]
+}
+
 /**
- * A process to be killed. Publishes in one transaction, tells its parent the ids once that has committed, then either does
- * nothing (the time between commit and send) or sends, until it is killed.
+ * A process to be killed. Waits for its orders, so that it is there at once when its predecessor dies; then publishes, in
+ * transactions of its own and in commits that many share, and sends, until it comes to the point at which it kills itself.
  */
-const [url = '', count = '0', then = 'idle'] = process.argv.slice(2)
-const ctx = createContext(await openDatabase(url), { clock: systemClock, webhooks: { concurrency: 8 } })
-const ids = await ctx.db.transaction((trx) =>
-  publishMany(
-    ctx,
-    trx,
-    Array.from({ length: Number(count) }, () => chargeEvent()),
-  ),
-)
-process.send!(ids)
-if (then === 'send') createDispatcher(ctx).start()
-setInterval(() => undefined, 60_000)
+process.once('message', (orders: Orders) => void run(orders))
+process.send!('ready')
+
+const tell = (told: Told) => void process.send!(told)
+const die = () => process.kill(process.pid, 'SIGKILL')
+
+async function run({ url, name, point, passage, ahead }: Orders): Promise<void> {
+  const clock = { now: () => new Date(Date.now() + ahead) }
+  const ctx = createContext(await openDatabase(url), { clock, webhooks: { concurrency: 8 } })
+  let passed = 0
+  const pass = (here: KillPoint) => {
+    if (here === point && ++passed === passage) die()
+  }
+  watch(ctx, pass)
+  createDispatcher(ctx).start()
+  if (point === 'never') return
+  const publishing = [0, 1].map((writer) => publishAlone(ctx, `${name}-alone-${writer}`))
+  await Promise.all([...publishing, publishTogether(ctx, `${name}-together`)])
+}
+
+/** Every point has a place in the code that cannot be passed without being noticed here. */
+function watch(ctx: EventsContext, pass: (here: KillPoint) => void): void {
+  ctx.signals.on('deliveries-due', () => pass('committed'))
+  const { send } = ctx.outbound
+  ctx.outbound.send = async (request) => {
+    pass('claimed')
+    const result = await send(request)
+    if (result.ok) pass('sent')
+    return result
+  }
+  ctx.db.on('query-response', (_response: unknown, { sql }: { sql: string }) => {
+    if (/^insert into .stoa_delivery_attempts/.test(sql)) pass('attempts-written')
+    if (/^update .stoa_deliveries. set .*.completed_time/.test(sql)) pass('deliveries-written')
+  })
+}
+
+const eventOf = (eventId: string) => {
+  const { payload, ...event } = chargeEvent()
+  return { ...event, payload: { ...payload, data: { ...(payload as { data: object }).data, eventId } } }
+}
+
+/** Transactions of one to three events; every fourth is rolled back. */
+async function publishAlone(ctx: EventsContext, name: string): Promise<void> {
+  for (let n = 0; ; n++) {
+    const events = Array.from({ length: 1 + (n % 3) }, (_, index) => eventOf(`${name}-${n}-${index}`))
+    const isDoomed = n % 4 === 3
+    try {
+      const committed = await ctx.db.transaction(async (trx) => {
+        const ids = await publishMany(ctx, trx, events)
+        if (!isDoomed) return ids
+        tell({ doomed: ids })
+        throw new Error('rolled back')
+      })
+      tell({ committed })
+    } catch (error) {
+      if (!isDoomed) throw error
+    }
+    await sleep(5)
+  }
+}
+
+/** As charges are made: many at once, in one transaction. */
+async function publishTogether(ctx: EventsContext, name: string): Promise<void> {
+  const commit = createGroupCommit<string, string>({
+    db: ctx.db,
+    maxBatch: 8,
+    writers: ctx.dialect.batchWriters,
+    run: async (trx, items) => {
+      const ids: string[] = []
+      for (const item of items) ids.push(await publish(ctx, trx, eventOf(item)))
+      return ids
+    },
+  })
+  for (let n = 0; ; n++) {
+    tell({ committed: await Promise.all([0, 1, 2, 3].map((each) => commit.submit(`${name}-${n}-${each}`))) })
+    await sleep(10)
+  }
+}

@@ -29,16 +29,16 @@ function prepare(connection: BetterSqlite3.Database): void {
   connection.pragma('cache_size = -64000')
   connection.pragma('wal_autocheckpoint = 4000')
   // knex prepares every query anew, begins deferred, so that a second process fails at its first write instead of waiting at
-  // BEGIN, and leaves a transaction open whose COMMIT fails. All three are set right where all of its queries pass.
+  // BEGIN, leaves a transaction open whose COMMIT fails, and takes the failure of a ROLLBACK for the reason of it. All four are
+  // set right where all of its queries pass.
   const prepareNew = connection.prepare.bind(connection)
   const statements = new Map<string, BetterSqlite3.Statement>()
   connection.prepare = ((sql: string) => {
     const known = statements.get(sql)
     if (known) return known
-    const statement =
-      sql === 'COMMIT;'
-        ? commitOrRollBack(connection, prepareNew(sql))
-        : prepareNew(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
+    const prepared = prepareNew(sql === 'BEGIN;' ? 'BEGIN IMMEDIATE;' : sql)
+    const ending = sql === 'COMMIT;' ? commitOrRollBack : /^ROLLBACK;?$/.test(sql) ? rollBackIfOpen : null
+    const statement = ending ? ending(connection, prepared) : prepared
     if (statements.size >= statementCacheSize) statements.delete(statements.keys().next().value!)
     statements.set(sql, statement)
     return statement
@@ -57,5 +57,18 @@ function commitOrRollBack(
       throw error
     }
   }
+  return { reader: false, run } as unknown as BetterSqlite3.Statement
+}
+
+/**
+ * A full disk or a failing one makes SQLite undo the transaction by itself. A ROLLBACK after that fails, and it would be this
+ * failure that everybody hears of, as one of the program and not of the disk.
+ */
+function rollBackIfOpen(
+  connection: BetterSqlite3.Database,
+  rollback: BetterSqlite3.Statement,
+): BetterSqlite3.Statement {
+  const nothing: BetterSqlite3.RunResult = { changes: 0, lastInsertRowid: 0 }
+  const run = () => (connection.inTransaction ? rollback.run() : nothing)
   return { reader: false, run } as unknown as BetterSqlite3.Statement
 }

@@ -158,7 +158,8 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
     const reaction = result && reactionOf(result)
     end(reaction)
     const restEnd = result && restAfter(result)
-    const rest = reaction === 'taken' ? [] : lanes.takeWaiting(job.claimed.endpointId)
+    const isWell = result !== null && (reaction === 'taken' || reaction === null)
+    const rest = isWell ? [] : lanes.takeWaiting(job.claimed.endpointId)
     if (!stopping) pump()
     ringIfRoom(job)
     if (!result) return giveBack([job, ...rest])
@@ -231,7 +232,9 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   }
 }
 
-function reactionOf({ attempt }: Result): Reaction {
+/** Null when the receiver was not asked: what the host could not make ready says nothing about it. */
+function reactionOf({ attempt }: Result): Reaction | null {
+  if (attempt.errorCode === 'preparation') return null
   if (attempt.responseStatus === null) return 'silent'
   return attempt.outcome === 'success' ? 'taken' : 'refused'
 }

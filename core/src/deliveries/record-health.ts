@@ -13,7 +13,10 @@ export interface Counted {
   attempt: AttemptRecord
 }
 
-/** What this host, or the way out of it, could not do: it says nothing about the receiver. */
+/**
+ * What this host, or the way out of it, could not do. It must neither open the breaker of a receiver that is well, and so hold up
+ * other events, nor disable it.
+ */
 const ownFaults = new Set(['proxy', 'preparation', 'host'])
 
 /**
