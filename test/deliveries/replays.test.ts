@@ -92,12 +92,16 @@ eachDatabase((database) => {
   })
 
   it('counts only, on request', async () => {
-    const { ctx, endpointId, create, see, states, worker } = await open()
-    for (let n = 0; n < 5; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
+    const { ctx, endpointId, create, see, states, worker, clock } = await open()
+    for (let n = 0; n < 105; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
     const { id } = await create({ kind: 'failed', dryRun: true, perSecond: 2 })
+    // A pause after every page, for the others.
     while ((await worker.runDue()) > 0);
-    expect(await see(id)).toMatchObject({ state: 'done', dryRun: true, queued: 5, lookedAt: 5 })
-    expect(await states()).toEqual(Array(5).fill('failed'))
+    expect(await see(id)).toMatchObject({ state: 'running', queued: 100 })
+    clock.advance(0.05)
+    while ((await worker.runDue()) > 0);
+    expect(await see(id)).toMatchObject({ state: 'done', dryRun: true, queued: 105, lookedAt: 105 })
+    expect(await states()).toEqual(Array(105).fill('failed'))
   })
 
   it('keeps to its pace', async () => {
@@ -162,6 +166,18 @@ eachDatabase((database) => {
     expect(await refusal(create({ kind: 'failed' }))).toEqual(['limit_reached', undefined])
     const list = await perform('listWebhookReplays', { params: { id: endpointId } })
     expect(list.map(({ id }: { id: string }) => id)).toEqual(running.map(({ id }) => id).reverse())
+  })
+
+  it('lets twenty of an organization run at once, in each environment', async () => {
+    const { create, addEndpoint } = await open()
+    const add = async (caller = {}) => (await addEndpoint({ url: 'http://127.0.0.1:9/', caller })).id
+    for (let n = 0; n < 4; n++) {
+      const id = await add()
+      for (let each = 0; each < 5; each++) await create({ kind: 'failed' }, {}, id)
+    }
+    expect(await refusal(create({ kind: 'failed' }))).toEqual(['limit_reached', undefined])
+    const others = [{ environment: 'sandbox' as const }, { organizationId: 'org_other' }]
+    for (const caller of others) await create({ kind: 'failed' }, caller, await add(caller))
   })
 
   it('is for those alone who see the endpoint', async () => {

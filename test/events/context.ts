@@ -56,6 +56,7 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
     }),
     eventTypes: createEventTypes(ownEventTypes),
     installationsAt: () => Promise.resolve([]),
+    installationsOf: () => Promise.resolve([]),
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     ownsApplication: (_db, organizationId, id) =>
       Promise.resolve(organizationId === publisher && ['app_one', 'app_two'].includes(id)),

@@ -45,9 +45,11 @@ export const ReplayShape = Type.Object({
   perSecond: Type.Integer(),
   dryRun: Type.Boolean(),
   state: OneOf(['running', 'done', 'cancelled']),
-  lookedAt: Type.Integer({ description: 'How many deliveries or events it has looked at.' }),
+  lookedAt: Type.Integer({
+    description:
+      'How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told.',
+  }),
   queued: Type.Integer({ description: 'How many of them it has queued to be sent.' }),
-  cursor: Nullable(Id('The last one it has looked at.')),
   createdBy: Type.String(),
   createdTime: Time(),
   finishedTime: Nullable(Time()),

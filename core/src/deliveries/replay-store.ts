@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { Environment } from '../context.ts'
 import {
   insertRows,
   integer,
@@ -77,11 +78,18 @@ export async function listReplays(db: Db, endpointId: string, page: Page): Promi
   return { items: rows.map(mapReplay), total: integer(counted?.total) }
 }
 
-export async function countRunning(db: Db, endpointId: string): Promise<number> {
-  const [counted] = (await db(replaysTable)
-    .where({ endpoint_id: endpointId, state: 'running' })
-    .count({ total: '*' })) as Row[]
-  return integer(counted?.total)
+/** How many run: of one endpoint, and of all those of its organization in its environment. */
+export async function countRunning(
+  db: Db,
+  { id, organizationId, environment }: { id: string; organizationId: string; environment: Environment },
+): Promise<{ ofEndpoint: number; ofOrganization: number }> {
+  const rows = (await db(`${replaysTable} as r`)
+    .join('stoa_webhook_endpoints as e', 'e.id', 'r.endpoint_id')
+    // Literal, so that the partial index is found.
+    .whereRaw(`r.state = 'running'`)
+    .where({ 'e.organization_id': organizationId, 'e.environment': environment })
+    .select('r.endpoint_id')) as Row[]
+  return { ofEndpoint: rows.filter((row) => row.endpoint_id === id).length, ofOrganization: rows.length }
 }
 
 /** The condition and order under which a worker claims replays. */

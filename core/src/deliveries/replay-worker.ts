@@ -16,6 +16,8 @@ const atOnce = 8
 const leaseSeconds = 60
 /** How far a replay may lag behind its pace and make up for it. */
 const mostLagMilliseconds = 1000
+/** Between two pages of one replay, however little the first came to: a search through millions leaves room for the others. */
+const pauseMilliseconds = 50
 
 /**
  * Works off replays, a page of each in turn, as fast as each may go. How far it got is kept with what it did, in one
@@ -91,7 +93,7 @@ async function runPage(ctx: EventsContext, trx: Db, id: string, leaseToken: stri
       cursor,
       lookedAt: replay.lookedAt + lookedAt,
       queued: replay.queued + queued,
-      nextTime: replay.filter.dryRun ? now : nextTime(replay, queued, now),
+      nextTime: nextTime(replay, queued, now),
     },
     now,
   )
@@ -100,7 +102,8 @@ async function runPage(ctx: EventsContext, trx: Db, id: string, leaseToken: stri
 }
 
 /** From when the page was due rather than from now, or looking for it every so often would slow it down. */
-function nextTime({ nextTime: due, perSecond }: Replay, queued: number, now: string): string {
+function nextTime({ nextTime: due, perSecond, filter }: Replay, queued: number, now: string): string {
   const begin = Math.max(Date.parse(due ?? now), Date.parse(now) - mostLagMilliseconds)
-  return new Date(begin + (queued / perSecond) * 1000).toISOString()
+  const paced = filter.dryRun ? begin : begin + (queued / perSecond) * 1000
+  return new Date(Math.max(paced, Date.parse(now) + pauseMilliseconds)).toISOString()
 }

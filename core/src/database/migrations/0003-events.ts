@@ -73,8 +73,8 @@ export const eventsMigration: Migration = {
       column.text('trace_parent').nullable()
       column.text('idempotency_key').nullable()
       column.time('created_time')
-      table.index(['publisher_id', 'id'])
-      table.index(['organization_id', 'id'])
+      table.index(['publisher_id', 'environment', 'id'])
+      table.index(['organization_id', 'environment', 'id'])
     })
     await trx.raw(
       `create unique index stoa_events_idempotency on stoa_events (organization_id, environment, idempotency_key)
