@@ -73,26 +73,28 @@ eachDatabase((database) => {
     const perform = performer(ctx)
     const worker = createReplayWorker(ctx)
     const { addEndpoint, clock } = opened
-    /** The ids of the events that a new endpoint is told, and the replay at its end. */
-    const replay = async (caller: Partial<Caller> = {}, body: object = {}, events = ['*']) => {
-      const { id: endpointId } = await addEndpoint({ url: 'http://127.0.0.1:9/', caller, events })
-      const params = { id: endpointId }
-      const { id } = await perform('createWebhookReplay', {
-        caller,
-        params,
-        body: { kind: 'missing', since: since(), ...body },
-      })
-      const see = () => perform('getWebhookReplay', { caller, params: { id } })
-      for (let page = 0; page < 50 && (await see()).state === 'running'; page++) {
+    const create = async (endpointId: string, caller: Partial<Caller> = {}, given: object = {}): Promise<string> => {
+      const body = { kind: 'missing', since: since(), ...given }
+      return (await perform('createWebhookReplay', { caller, params: { id: endpointId }, body })).id as string
+    }
+    const see = (id: string, caller: Partial<Caller> = {}) => perform('getWebhookReplay', { caller, params: { id } })
+    const finish = async (id: string, caller: Partial<Caller> = {}) => {
+      for (let page = 0; page < 50 && (await see(id, caller)).state === 'running'; page++) {
         await worker.runDue()
         clock.advance(1)
       }
-      const rows = (await ctx.db('stoa_deliveries').where({ endpoint_id: endpointId }).orderBy('event_id')) as {
-        event_id: string
-      }[]
-      return { told: rows.map((row) => row.event_id), replay: await see() }
+      return see(id, caller)
     }
-    return { ...opened, perform, worker, asked, install, happen, replay }
+    const told = async (endpointId: string) => {
+      const rows = await ctx.db('stoa_deliveries').where({ endpoint_id: endpointId }).orderBy('event_id')
+      return (rows as { event_id: string }[]).map((row) => row.event_id)
+    }
+    /** The ids of the events that a new endpoint is told, and the replay at its end. */
+    const replay = async (caller: Partial<Caller> = {}, body: object = {}, events = ['*']) => {
+      const { id } = await addEndpoint({ url: 'http://127.0.0.1:9/', caller, events })
+      return { replay: await finish(await create(id, caller, body), caller), told: await told(id) }
+    }
+    return { ...opened, worker, asked, install, happen, create, see, finish, told, replay }
   }
 
   it('tells a publisher what happened where its application is installed, and of others not even how much', async () => {
@@ -149,6 +151,18 @@ eachDatabase((database) => {
     expect(told).toEqual(wanted)
     expect(done).toMatchObject({ state: 'done', lookedAt: 240, queued: 240 })
   }, 60_000)
+
+  it('does not tell an endpoint what became of itself, as publishing does not', async () => {
+    const { addEndpoint, happen, create, finish, told } = await open()
+    const { id: itself } = await addEndpoint({ url: 'http://127.0.0.1:9/', status: 'DISABLED' })
+    const of = (type: string, endpointId: string, notTo?: string) =>
+      happen({ type, organizationId: publisher, payload: { data: { endpointId } }, ...(notTo && { notTo }) })
+    await of('endpoint.disabled', itself, itself)
+    await of('delivery.exhausted', itself, itself)
+    const other = await of('endpoint.disabled', 'whe_other', itself)
+    await finish(await create(itself))
+    expect(await told(itself)).toEqual([other])
+  })
 
   it('asks for no installations where nothing that they are told of is wanted', async () => {
     const { install, happen, replay, asked } = await open()

@@ -1,4 +1,4 @@
-import { text, type Db, type Row } from '../database/index.ts'
+import { json, text, type Db, type Row } from '../database/index.ts'
 import {
   listPastEvents,
   wantsType,
@@ -87,12 +87,25 @@ async function eventsOf(ctx: EventsContext, trx: Db, replay: Replay, receiver: R
     .whereIn('event_id', ids)) as Row[]
   const known = new Set(there.map((row) => text(row.event_id)))
   const wanted = wouldReceive(ctx, receiver, events, installed)
+  const ofItself = await tellingOf(trx, receiver, events)
   return events.map((event) => ({
     id: event.id,
-    fits: wanted.has(event.id) && !known.has(event.id) && fitsType(replay, event.type),
+    fits: wanted.has(event.id) && !known.has(event.id) && !ofItself.has(event.id) && fitsType(replay, event.type),
     // How much happens at somebody else's is theirs to know.
     counts: wanted.has(event.id) || isOwn(receiver, event),
   }))
+}
+
+/**
+ * Those that tell what became of the endpoint itself. They are published to the others alone, which is not stored: they are few,
+ * and say in their bodies whom they are about.
+ */
+async function tellingOf(trx: Db, { id: endpointId }: Receiver, events: PastEvent[]): Promise<ReadonlySet<string>> {
+  const ids = events.filter(({ type }) => /^endpoint\.|^delivery\.exhausted$/.test(type)).map(({ id }) => id)
+  if (ids.length === 0) return new Set()
+  const rows = (await trx('stoa_events').select('id', 'payload').whereIn('id', ids)) as Row[]
+  const about = (row: Row) => json<{ data?: { endpointId?: unknown } | null }>(row.payload).data?.endpointId
+  return new Set(rows.filter((row) => about(row) === endpointId).map((row) => text(row.id)))
 }
 
 function isOwn({ organizationId, installationId }: Receiver, event: PastEvent): boolean {
