@@ -164,6 +164,57 @@ eachDatabase((database) => {
     expect(await told(itself)).toEqual([other])
   })
 
+  it('tries a page that fails again, later each time, and gives up at the fifth', async () => {
+    const { ctx, addEndpoint, happen, create, see, worker, clock, told } = await open()
+    const { id: endpointId } = await addEndpoint({ url: 'http://127.0.0.1:9/', events: ['*'] })
+    await happen({ organizationId: publisher })
+    await ctx.db('stoa_deliveries').delete()
+    const works = ctx.installationsOf
+    ctx.installationsOf = () => Promise.reject(new Error('broken'))
+    const id = await create(endpointId)
+    const failures = async (...delays: number[]) => {
+      await worker.runDue()
+      for (const delay of delays) {
+        clock.advance(delay - 1)
+        expect(await worker.runDue()).toBe(0)
+        clock.advance(1)
+        expect(await worker.runDue()).toBe(1)
+      }
+    }
+    await failures(30, 60, 120)
+    expect(await see(id)).toMatchObject({ state: 'running', reason: null })
+    await failures(240)
+    expect(await see(id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('5 times in a row') })
+    clock.advance(3600)
+    expect(await worker.runDue()).toBe(0)
+
+    const again = await create(endpointId, {}, { since: since() })
+    ctx.installationsOf = works
+    await worker.runDue()
+    expect(await see(again)).toMatchObject({ state: 'done', reason: null })
+    expect(await told(endpointId)).toHaveLength(1)
+  })
+
+  it('counts only what fails in a row', async () => {
+    const { ctx, addEndpoint, happen, create, see, worker, clock } = await open()
+    const { id: endpointId } = await addEndpoint({ url: 'http://127.0.0.1:9/', events: ['*'] })
+    for (let n = 0; n < 3; n++) await happen({ organizationId: publisher })
+    await ctx.db('stoa_deliveries').delete()
+    const works = ctx.installationsOf
+    const id = await create(endpointId, {}, { perSecond: 1 })
+    for (let page = 0; page < 2; page++) {
+      ctx.installationsOf = () => Promise.reject(new Error('broken'))
+      for (let n = 0; n < 4; n++) {
+        await worker.runDue()
+        clock.advance(300)
+      }
+      ctx.installationsOf = works
+      await worker.runDue()
+      clock.advance(300)
+    }
+    expect(await see(id)).toMatchObject({ state: 'running', queued: 2 })
+  })
+
   it('asks for no installations where nothing that they are told of is wanted', async () => {
     const { install, happen, replay, asked } = await open()
     install()

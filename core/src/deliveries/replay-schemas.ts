@@ -44,7 +44,8 @@ export const ReplayShape = Type.Object({
   statuses: Nullable(Type.Array(OneOf(finishedStates))),
   perSecond: Type.Integer(),
   dryRun: Type.Boolean(),
-  state: OneOf(['running', 'done', 'cancelled']),
+  state: OneOf(['running', 'done', 'cancelled', 'failed']),
+  reason: Nullable(Type.String({ description: 'Why it failed, for people.' })),
   lookedAt: Type.Integer({
     description:
       'How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told.',

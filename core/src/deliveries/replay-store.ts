@@ -35,7 +35,9 @@ export interface Replay {
   kind: (typeof replayKinds)[number]
   filter: ReplayFilter
   perSecond: number
-  state: 'running' | 'done' | 'cancelled'
+  state: 'running' | 'done' | 'cancelled' | 'failed'
+  /** Why it failed, for people. */
+  reason: string | null
   /** The last id that was looked at; null at first. */
   cursor: string | null
   lookedAt: number
@@ -55,6 +57,8 @@ export async function insertReplay(db: Db, replay: Replay): Promise<void> {
     filter: toJson(replay.filter),
     per_second: replay.perSecond,
     state: replay.state,
+    reason: replay.reason,
+    tries: 0,
     cursor: replay.cursor,
     looked_at: replay.lookedAt,
     queued: replay.queued,
@@ -116,16 +120,43 @@ export async function saveProgress(db: Db, replay: Replay, now: string): Promise
     looked_at: replay.lookedAt,
     queued: replay.queued,
     next_time: replay.nextTime,
+    tries: 0,
     updated_time: now,
     lease_token: null,
     lease_until: null,
   })
 }
 
+/** How often its page has failed in a row, if it still runs and is this worker's. Not the rest of it, which may be what fails. */
+export async function countTries(db: Db, id: string, leaseToken: string): Promise<number | null> {
+  const [row] = (await db(replaysTable)
+    .where({ id, lease_token: leaseToken, state: 'running' })
+    .select('tries')) as Row[]
+  return row ? integer(row.tries) : null
+}
+
+/** Gives it back, to be gone on with later. */
+export async function delayReplay(
+  db: Db,
+  id: string,
+  { tries, nextTime, now }: { tries: number; nextTime: string; now: string },
+): Promise<void> {
+  await db(replaysTable)
+    .where({ id, state: 'running' })
+    .update({ tries, next_time: nextTime, updated_time: now, lease_token: null, lease_until: null })
+}
+
 /** Says whether it was running. */
-export async function endReplay(db: Db, id: string, state: 'done' | 'cancelled', now: string): Promise<boolean> {
+export async function endReplay(
+  db: Db,
+  id: string,
+  state: Exclude<Replay['state'], 'running'>,
+  now: string,
+  reason: string | null = null,
+): Promise<boolean> {
   const changed = await db(replaysTable).where({ id, state: 'running' }).update({
     state,
+    reason,
     next_time: null,
     lease_token: null,
     lease_until: null,
@@ -168,6 +199,7 @@ function mapReplay(row: Row): Replay {
     filter: json<ReplayFilter>(row.filter),
     perSecond: integer(row.per_second),
     state: text(row.state) as Replay['state'],
+    reason: maybeText(row.reason),
     cursor: maybeText(row.cursor),
     lookedAt: integer(row.looked_at),
     queued: integer(row.queued),

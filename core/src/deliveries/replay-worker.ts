@@ -2,7 +2,16 @@ import { afterCommit, claimDue, inTransaction, text, type Db } from '../database
 import { findReceiver, type EventsContext } from '../events/index.ts'
 import { isoIn, nowIso } from '../kernel/index.ts'
 import { replayPage } from './replay-page.ts'
-import { dueReplays, endReplay, holdReplay, replaysTable, saveProgress, type Replay } from './replay-store.ts'
+import {
+  countTries,
+  delayReplay,
+  dueReplays,
+  endReplay,
+  holdReplay,
+  replaysTable,
+  saveProgress,
+  type Replay,
+} from './replay-store.ts'
 
 export interface ReplayWorker {
   start(): void
@@ -14,6 +23,9 @@ export interface ReplayWorker {
 
 const atOnce = 8
 const leaseSeconds = 60
+/** How often a page may fail in a row: after 30 seconds, one minute, two and four it is tried again. */
+const mostTries = 5
+const firstDelaySeconds = 30
 /** How far a replay may lag behind its pace and make up for it. */
 const mostLagMilliseconds = 1000
 /** Between two pages of one replay, however little the first came to: a search through millions leaves room for the others. */
@@ -39,11 +51,21 @@ export function createReplayWorker(ctx: EventsContext): ReplayWorker {
       try {
         await inTransaction(ctx.db, (trx) => runPage(ctx, trx, text(id), leaseToken))
       } catch (err) {
-        // The lease keeps it from being tried again in every round; the others go on.
-        ctx.logger.error({ err, replayId: id }, 'a page of a replay failed; it will be tried again')
+        // The others go on.
+        ctx.logger.error({ err, replayId: id }, 'a page of a replay failed')
+        await putOff(text(id), leaseToken)
       }
     }
     return rows.length
+  }
+
+  async function putOff(id: string, leaseToken: string): Promise<void> {
+    try {
+      await inTransaction(ctx.db, (trx) => recordFailure(ctx, trx, id, leaseToken))
+    } catch (err) {
+      // Its lease keeps it from being tried again in every round.
+      ctx.logger.error({ err, replayId: id }, 'that a page of a replay failed could not be recorded')
+    }
   }
 
   async function round(): Promise<void> {
@@ -99,6 +121,21 @@ async function runPage(ctx: EventsContext, trx: Db, id: string, leaseToken: stri
   )
   if (isLast) await endReplay(trx, id, 'done', now)
   if (queued > 0 && !replay.filter.dryRun) afterCommit(trx, () => ctx.signals.emit('deliveries-due'))
+}
+
+/** Later again, or never: what fails each time would otherwise run for ever, and keep a place among those that run at once. */
+async function recordFailure(ctx: EventsContext, trx: Db, id: string, leaseToken: string): Promise<void> {
+  const before = await countTries(trx, id, leaseToken)
+  if (before === null) return
+  const tries = before + 1
+  const now = nowIso(ctx.clock)
+  if (tries < mostTries) {
+    const nextTime = isoIn(ctx.clock, firstDelaySeconds * 2 ** (tries - 1))
+    return delayReplay(trx, id, { tries, nextTime, now })
+  }
+  const reason = `The host could not go on with it, ${mostTries} times in a row. What it had queued is sent.`
+  await endReplay(trx, id, 'failed', now, reason)
+  ctx.logger.error({ replayId: id }, 'a replay was given up')
 }
 
 /** From when the page was due rather than from now, or looking for it every so often would slow it down. */

@@ -57,6 +57,7 @@ export async function createReplay(
     },
     perSecond: body.perSecond ?? 100,
     state: 'running',
+    reason: null,
     cursor: null,
     lookedAt: 0,
     queued: 0,

@@ -165,6 +165,8 @@ export const eventsMigration: Migration = {
       column.json('filter')
       column.integer('per_second')
       column.text('state')
+      column.text('reason').nullable()
+      column.integer('tries')
       column.text('cursor').nullable()
       column.integer('looked_at')
       column.integer('queued')
