@@ -149,7 +149,8 @@ export const ConfigSchema = Type.Object(
           minimum: 1,
           maximum: 1024,
           default: 64,
-          description: 'Attempts under way at once in this process.',
+          description:
+            'Attempts under way at once in this process; those that take longer than a second are not among them, and twice as many at most.',
         }),
         perEndpoint: Type.Integer({
           minimum: 1,

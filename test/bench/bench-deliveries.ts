@@ -115,6 +115,8 @@ async function benchCrowd({ receiver, ask }: Sending): Promise<void> {
     const latencies = arrivals.map(({ id, at }) => at - published.get(id!)!).sort((a, b) => a - b)
     return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), arrived: latencies.length }
   }
+  // Once to get acquainted: secrets are opened and connections made.
+  await measure()
   const quiet = await measure()
   await ask({ do: 'hang', url: `${url}/hang`, every: 100 })
   const loud = await measure()
@@ -157,6 +159,7 @@ async function benchGrowth(url: string): Promise<void> {
     )
   })
   await withSending(url, async ({ host, receiver, ask }) => {
+    await ask({ do: 'hang', url: `${receiver.ready.url}/hook`, every: 1 })
     const before = await ask<number>({ do: 'memory' })
     await host.ask({ do: 'start' })
     let most = 0

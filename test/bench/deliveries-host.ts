@@ -32,6 +32,8 @@ const ctx = createContext(database, {
 })
 const { db, dialect } = ctx
 const perOrganization = 25
+const attemptsAtOnce = 50_000
+let round = 0
 let dispatcher = createDispatcher(ctx)
 let organizations = 0
 
@@ -121,21 +123,28 @@ async function bareInserts(total: number): Promise<number> {
 
 /** Past deliveries with an attempt each, to see whether the search for work notices them. */
 async function addAttempts(total: number): Promise<void> {
-  const [{ id: endpointId } = { id: '' }] = (await db('stoa_webhook_endpoints').limit(1).select('id')) as {
-    id: string
-  }[]
+  for (let from = 0; from < total; from += attemptsAtOnce) await addSome(from, Math.min(total, from + attemptsAtOnce))
+  await db.raw('analyze')
+}
+
+async function addSome(from: number, to: number): Promise<void> {
+  const endpoints = (await db('stoa_webhook_endpoints').limit(1).select('id')) as { id: string }[]
+  const endpointId = endpoints[0]!.id
   const now = new Date().toISOString()
   const series = dialect.rowLocks
-    ? `select n from generate_series(1, ${total}) as n`
-    : `with recursive series(n) as (select 1 union all select n + 1 from series where n < ${total}) select n from series`
-  const id = (prefix: string) => `'${prefix}_0${total}_' || n`
+    ? `select n from generate_series(${from + 1}, ${to}) as n`
+    : `with recursive series(n) as (select ${from + 1} union all select n + 1 from series where n < ${to}) select n from series`
+  const no = dialect.rowLocks ? 'false' : '0'
+  const id = (prefix: string) => `'${prefix}_0${round}_' || n`
   await db.raw(`insert into stoa_events (id, type, organization_id, environment, test, payload, created_time)
-    select ${id('evt')}, 'charge.created', 'org_0', 'production', ${dialect.rowLocks ? 'false' : '0'}, '{}', '${now}' from (${series}) s`)
-  await db.raw(`insert into stoa_deliveries (id, event_id, endpoint_id, organization_id, environment, type, format, fifo, cause, state, attempt, base_attempt, last_status, created_time, completed_time)
-    select ${id('dlv')}, ${id('evt')}, '${endpointId}', 'org_0', 'production', 'charge.created', 'standard', ${dialect.rowLocks ? 'false' : '0'}, 'event', 'delivered', 1, 0, 204, '${now}', '${now}' from (${series}) s`)
-  await db.raw(`insert into stoa_delivery_attempts (delivery_id, n, cause, method, url, request_headers, started_time, duration_ms, outcome, response_status)
+    select ${id('evt')}, 'charge.created', 'org_0', 'production', ${no}, '{}', '${now}' from (${series}) s`)
+  await db.raw(`insert into stoa_deliveries (id, event_id, endpoint_id, organization_id, environment, type, format, fifo, cause,
+      state, attempt, base_attempt, last_status, created_time, completed_time)
+    select ${id('dlv')}, ${id('evt')}, '${endpointId}', 'org_0', 'production', 'charge.created', 'standard', ${no}, 'event',
+      'delivered', 1, 0, 204, '${now}', '${now}' from (${series}) s`)
+  await db.raw(`insert into stoa_delivery_attempts (delivery_id, n, cause, method, url, request_headers, started_time,
+      duration_ms, outcome, response_status)
     select ${id('dlv')}, 1, 'event', 'POST', 'https://example.com', '{}', '${now}', 10, 'success', 204 from (${series}) s`)
-  await db.raw('analyze')
 }
 
 async function obey(order: Order): Promise<unknown> {
@@ -167,6 +176,7 @@ async function obey(order: Order): Promise<unknown> {
       return db('stoa_webhook_endpoints').whereIn('id', ids).update({ url: order.url })
     }
     case 'attempts':
+      round++
       return addAttempts(order.count)
     case 'memory':
       return process.memoryUsage.rss()

@@ -92,12 +92,16 @@ eachDatabase((database) => {
   })
 
   it('counts only, on request', async () => {
-    const { ctx, endpointId, create, see, states, worker } = await open()
-    for (let n = 0; n < 5; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
+    const { ctx, endpointId, create, see, states, worker, clock } = await open()
+    for (let n = 0; n < 105; n++) await seedDelivery(ctx.db, { endpointId, ...failed })
     const { id } = await create({ kind: 'failed', dryRun: true, perSecond: 2 })
+    // A pause after every page, for the others.
     while ((await worker.runDue()) > 0);
-    expect(await see(id)).toMatchObject({ state: 'done', dryRun: true, queued: 5, lookedAt: 5 })
-    expect(await states()).toEqual(Array(5).fill('failed'))
+    expect(await see(id)).toMatchObject({ state: 'running', queued: 100 })
+    clock.advance(0.05)
+    while ((await worker.runDue()) > 0);
+    expect(await see(id)).toMatchObject({ state: 'done', dryRun: true, queued: 105, lookedAt: 105 })
+    expect(await states()).toEqual(Array(105).fill('failed'))
   })
 
   it('keeps to its pace', async () => {
@@ -164,6 +168,18 @@ eachDatabase((database) => {
     expect(list.map(({ id }: { id: string }) => id)).toEqual(running.map(({ id }) => id).reverse())
   })
 
+  it('lets twenty of an organization run at once, in each environment', async () => {
+    const { create, addEndpoint } = await open()
+    const add = async (caller = {}) => (await addEndpoint({ url: 'http://127.0.0.1:9/', caller })).id
+    for (let n = 0; n < 4; n++) {
+      const id = await add()
+      for (let each = 0; each < 5; each++) await create({ kind: 'failed' }, {}, id)
+    }
+    expect(await refusal(create({ kind: 'failed' }))).toEqual(['limit_reached', undefined])
+    const others = [{ environment: 'sandbox' as const }, { organizationId: 'org_other' }]
+    for (const caller of others) await create({ kind: 'failed' }, caller, await add(caller))
+  })
+
   it('is for those alone who see the endpoint', async () => {
     const { create, perform } = await open()
     const replay = await create({ kind: 'failed' })
@@ -193,9 +209,9 @@ eachDatabase((database) => {
     await worker.runDue()
 
     expect((await see(good.id)).state).toBe('done')
-    expect(complaints.map(({ message }) => message)).toEqual(['a page of a replay failed; it will be tried again'])
+    expect(complaints.map(({ message }) => message)).toEqual(['a page of a replay failed'])
     await ctx.db('stoa_webhook_replays').where({ id: bad.id }).update(filter)
-    clock.advance(61)
+    clock.advance(30)
     await worker.runDue()
     expect((await see(bad.id)).state).toBe('done')
   })
@@ -235,12 +251,11 @@ eachDatabase((database) => {
     const { ctx, url, create, see, cancel, clock } = await open()
     const second = await anotherContext(ctx, url)
     const workers = [createReplayWorker(ctx), createReplayWorker(second)]
-    const dying = createReplayWorker(withDeaths(ctx))
     const property = fc.asyncProperty(
       fc.array(fc.constantFrom('delivered', 'failed', 'cancelled', 'pending', 'missing'), { maxLength: 12 }),
       fc.constantFrom('failed', 'range', 'missing'),
       fc.integer({ min: 1, max: 4 }),
-      fc.array(fc.constantFrom('page', 'other page', 'both', 'kill', 'cancel'), { maxLength: 12 }),
+      fc.array(fc.constantFrom('page', 'other page', 'both', 'kill page', 'kill claim', 'cancel'), { maxLength: 12 }),
       async (given, kind, perSecond, steps) => {
         const { id: endpointId } = await ctx.db.transaction((trx) =>
           createEndpoint(ctx, trx, createCaller(), { url: 'http://127.0.0.1:9/', events: ['*'] }),
@@ -273,10 +288,14 @@ eachDatabase((database) => {
           if (which === 'page') await workers[0]!.runDue()
           if (which === 'other page') await workers[1]!.runDue()
           if (which === 'both') await Promise.all(workers.map((worker) => worker.runDue()))
-          if (which === 'kill') await dying.runDue().catch(() => undefined)
+          const death = which === 'kill page' ? 'page' : which === 'kill claim' ? 'claim' : null
+          if (death) {
+            const dying = createReplayWorker(withDeath(ctx, death))
+            await dying.runDue().catch(() => undefined)
+          }
           if (which === 'cancel') await cancel(id).catch(() => undefined)
           await drain()
-          clock.advance(which === 'kill' ? 61 : 1)
+          clock.advance(death ? 61 : 1)
         }
         for (const step of steps) await steady(step)
         for (let n = 0; n < given.length + 2; n++) await steady('page')
@@ -321,16 +340,16 @@ function withPause(ctx: EventsContext) {
   return { ctx: { ...ctx, db }, paused, resume }
 }
 
-/** A process that dies before its transactions commit, two times out of three. */
-function withDeaths(ctx: EventsContext): EventsContext {
-  let count = 0
+/** A process that dies before the transaction of its page commits, or already before that of its claim. */
+function withDeath(ctx: EventsContext, when: 'page' | 'claim'): EventsContext {
+  let left = when === 'page' ? 1 : 0
   const db = new Proxy(ctx.db, {
     get(target, name, receiver) {
       if (name !== 'transaction') return Reflect.get(target, name, receiver) as unknown
       return (work: (trx: unknown) => Promise<unknown>) =>
         target.transaction(async (trx) => {
           const result = await work(trx)
-          if (++count % 3 !== 1) throw new Error('killed')
+          if (left-- <= 0) throw new Error('killed')
           return result
         })
     },

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { insertRows } from '../../core/src/database/index.ts'
+import { newId } from '../../core/src/kernel/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openHostWithDatabase, seedDelivery, type HostWithDatabase, type Seed } from './support.ts'
 
@@ -156,6 +158,39 @@ eachDatabase((kind) => {
       expect([(await see(id, as)).status, (await see(id, as)).body.code]).toEqual([404, 'not_found'])
     }
   })
+
+  it('finds of a stranger’s endpoint what it finds of none, however much there is, and says nothing of where it stopped', async () => {
+    const { world, call } = opened.host
+    const endpointId = await endpoint()
+    const { id: first } = await seed({ endpointId })
+    const row = (await opened.database.knex('stoa_deliveries').where({ id: first }).first()) as object
+    const event = (await opened.database.knex('stoa_events').first()) as object
+    // More than a request looks through.
+    const many = Array.from({ length: 51_000 }, () => newId('evt'))
+    for (let start = 0; start < many.length; start += 1000) {
+      const ids = many.slice(start, start + 1000)
+      const { dialect, knex } = opened.database
+      await knex.transaction(async (trx) => {
+        const events = ids.map((id) => ({ ...event, id }))
+        await insertRows(trx, dialect, 'stoa_events', events)
+        const deliveries = ids.map((id) => ({ ...row, id: newId('dlv'), event_id: id }))
+        await insertRows(trx, dialect, 'stoa_deliveries', deliveries)
+      })
+    }
+    const made = await call('POST', `/developers/applications/${world.application.id}/api-keys`, {
+      token,
+      body: { name: 'own', permissions: ['webhooks:*'] },
+    })
+    const strangers = [made.body.secretKey as string, world.organization.apiKey, world.sandbox.publisher.apiKey]
+    for (const as of strangers) {
+      for (const query of ['', '&status=delivered', '&type=charge.refunded']) {
+        const { status, body, headers } = await search(`endpointId=${endpointId}${query}`, as)
+        expect([status, body, headers.get('pagination-next')]).toEqual([200, [], null])
+      }
+    }
+    const owner = await search(`endpointId=${endpointId}&type=charge.refunded`)
+    expect(owner.headers.get('pagination-next')).toMatch(/^dlv_/)
+  }, 120_000)
 
   it('shows what was sent to an endpoint that is deleted', async () => {
     const endpointId = await endpoint()

@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3'
 import { LifecycleEmitter } from '../../core/src/context.ts'
 import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import type { Database } from '../../core/src/database/index.ts'
+import { mostInHand } from '../../core/src/deliveries/index.ts'
 import { createEventTypes, ownEventTypes, type EventsContext, type NewEvent } from '../../core/src/events/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import { createSecretBox, createSigningKeys } from '../../core/src/kernel/index.ts'
@@ -52,10 +53,11 @@ export function createContext({ knex: db, dialect }: Database, options: ContextO
     outbound: createOutbound({
       ...config.webhooks,
       userAgent: 'Stoa/test',
-      connectionsPerOrigin: config.webhooks.concurrency,
+      connectionsPerOrigin: mostInHand(config.webhooks.concurrency),
     }),
     eventTypes: createEventTypes(ownEventTypes),
     installationsAt: () => Promise.resolve([]),
+    installationsOf: () => Promise.resolve([]),
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     ownsApplication: (_db, organizationId, id) =>
       Promise.resolve(organizationId === publisher && ['app_one', 'app_two'].includes(id)),

@@ -3,7 +3,8 @@ import { expect, it, onTestFinished } from 'vitest'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
 import { openHost } from '../support/host.ts'
 import { orderTypes } from './embedder.ts'
-import { openReceiver, until } from './support.ts'
+import { publishTest } from '../../core/src/events/index.ts'
+import { createCaller, openEvents, openReceiver, until } from './support.ts'
 
 const path = '/developers/webhooks'
 
@@ -111,10 +112,40 @@ eachDatabase((database) => {
     )
     expect((await post('/test-events', { type: 'charge.created' })).body.deliveries).toBe(1)
     await until(() => highLevel.received.length + rebilly.received.length === 2)
-    expect(bodyOf(highLevel)).toMatchObject({ type: 'INSTALL', appId: applicationId, installType: 'Location' })
+    expect(bodyOf(highLevel)).toMatchObject({
+      type: 'INSTALL',
+      appId: applicationId,
+      installType: 'Location',
+      test: true,
+    })
     expect(bodyOf(rebilly)).toMatchObject({ eventType: 'charge.created', test: true, units: '3', _links: [] })
     const refused = await post(`/endpoints/${highLevel.id}/test`, { type: 'charge.created' })
     expect([refused.status, refused.body.invalidFields[0].field]).toEqual([422, 'type'])
+  })
+
+  it('sends none in the name of the host to what an installed application made, unless that asks for it', async () => {
+    const { ctx, addEndpoint, deliveries } = await openEvents(database)
+    const at = (installationId: string) =>
+      createCaller({ application: { applicationId: 'app_one', installationId, rateLimit: null } })
+    const send = (caller: ReturnType<typeof createCaller>, test: object) =>
+      ctx.db.transaction((trx) => publishTest(ctx, trx, caller, { type: 'charge.created', ...test }))
+    const url = 'http://127.0.0.1:9/'
+    const { id: own } = await addEndpoint({ url, applicationId: 'app_one' })
+    const { id: installed } = await addEndpoint({ url, caller: at('ins_1') })
+    const { id: other } = await addEndpoint({ url, caller: at('ins_2') })
+
+    const sent = await send(createCaller(), { about: 'app_one' })
+    expect(sent.deliveries).toBe(1)
+    await expect(send(createCaller(), { endpointId: installed })).rejects.toMatchObject({ code: 'caller_not_allowed' })
+    await expect(send(createCaller({ onlyApplicationId: 'app_one' }), { endpointId: other })).rejects.toMatchObject({
+      code: 'caller_not_allowed',
+    })
+    await expect(send(at('ins_1'), { endpointId: other })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(send(at('ins_1'), { about: 'app_two' })).rejects.toMatchObject({ code: 'validation_failed' })
+    expect((await deliveries()).map((each) => each.endpoint_id)).toEqual([own])
+    expect((await send(at('ins_1'), { about: 'app_one' })).deliveries).toBe(1)
+    expect((await send(at('ins_1'), { endpointId: installed })).deliveries).toBe(1)
+    expect((await deliveries()).map((each) => each.endpoint_id)).toEqual([own, installed, installed])
   })
 
   it('carries no token, and enables nothing', async () => {

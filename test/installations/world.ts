@@ -40,6 +40,7 @@ import {
   createInstallationWorker,
   installationHooks,
   installationsAt,
+  installationsOf,
   installationsOperations,
   instancesOf,
 } from '../../core/src/installations/index.ts'
@@ -87,6 +88,7 @@ export async function openWorld(database: TestDatabase) {
     outbound: createOutbound({ allowPrivateNetworks: true, allowHttp: true, userAgent: 'test' }),
     eventTypes: createEventTypes(ownEventTypes),
     installationsAt,
+    installationsOf,
     eventHooks: { enrich: {}, delivered: {}, exhausted: {}, highLevel: {} },
     settings: createSettingsCompiler({ cacheSize: 100 }),
     ownsApplication,

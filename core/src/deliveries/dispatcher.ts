@@ -18,8 +18,11 @@ export interface Dispatcher {
   stop(): Promise<void>
 }
 
-/** Deliveries taken and not yet recorded, per try that may be under way: enough to be sending while results are written. */
-const inHandPerTry = 4
+/**
+ * Deliveries taken and not yet recorded at once: enough to be sending while results are written and others hang. There must be
+ * as many connections to one origin, or receivers on one host that hang keep another on the same host waiting.
+ */
+export const mostInHand = (concurrency: number): number => 4 * concurrency
 const manyEndpoints = 500
 const longestPauseMilliseconds = 200
 const longestRest = 600
@@ -36,7 +39,7 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
   const recorder = createRecorder(ctx)
   const alarm = createAlarm()
   ctx.metrics.watchInFlight(() => lanes.sending)
-  const mostInHand = inHandPerTry * concurrency
+  const most = mostInHand(concurrency)
   const underWay = new Set<Promise<void>>()
   let loop: Promise<void> | null = null
   let stopping = false
@@ -62,6 +65,8 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
 
   /** One look, one claim. Returns the milliseconds until the next look, unless something rings before. */
   async function round(): Promise<number> {
+    // A try that began to hang has given its place up, and nobody is told.
+    pump()
     const early = looksAgainAt - performance.now()
     if (early > 1) await sleep(Math.min(early, longestPauseMilliseconds))
     const began = performance.now()
@@ -86,16 +91,17 @@ export function createDispatcher(ctx: EventsContext): Dispatcher {
       pump()
       if (hungry && jobs.length > 0) return 0
     }
+    const longest = lanes.waiting > 0 ? Math.min(pollMilliseconds, longestPauseMilliseconds) : pollMilliseconds
     return times
       .filter(({ time }) => time > now)
-      .reduce((pause, { time }) => Math.min(pause, millisecondsUntil(time)), pollMilliseconds)
+      .reduce((pause, { time }) => Math.min(pause, millisecondsUntil(time)), longest)
   }
 
   function allot(due: Waiting[]): Wanted[] {
     const byId = new Map(due.map((endpoint) => [endpoint.endpointId, endpoint]))
     const withCaps = due.map(({ endpointId, fifo, concurrency }) => ({ endpointId, cap: fifo ? 1 : concurrency }))
     return lanes
-      .allot(withCaps, mostInHand - underWay.size - lanes.waiting)
+      .allot(withCaps, most - underWay.size - lanes.waiting)
       .slice(0, mostEndpointsPerClaim)
       .map(({ endpointId, most }) => {
         const { fifo, limited } = byId.get(endpointId)!

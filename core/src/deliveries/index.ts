@@ -1,4 +1,4 @@
-export { createDispatcher, type Dispatcher } from './dispatcher.ts'
+export { createDispatcher, mostInHand, type Dispatcher } from './dispatcher.ts'
 export { deliveriesOperations } from './operations.ts'
 export { sendDelivery, type Result } from './send-delivery.ts'
 export { createReplayWorker, type ReplayWorker } from './replay-worker.ts'

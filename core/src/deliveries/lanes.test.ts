@@ -193,3 +193,24 @@ it('gives a place to whoever has none before it gives more to those with the old
   for (let round = 0; round < 10; round++) for (const { endpointId } of lanes.allot(due(many), 2)) seen.add(endpointId)
   expect(seen.size).toBe(20)
 })
+
+it('lets others have the places of tries that hang, and begins nothing slow or new when too many do', () => {
+  const clock = { now: 0 }
+  const lanes = createLanes({ concurrency: 4, perEndpoint: 4, monotonic: () => clock.now })
+  const job = (endpointId: string) => ({ claimed: { endpointId }, load: null }) as never
+  const begin = (endpointId: string) => {
+    lanes.add(job(endpointId))
+    return lanes.next()
+  }
+  // Known to be well, one after the other.
+  const names = Array.from({ length: 12 }, (_, n) => `e${n}`)
+  for (const name of names) begin(name)!.end('taken')
+  for (const name of names.slice(0, 4)) begin(name)
+  expect(begin('e10')).toBeNull()
+  clock.now = 1001
+  expect(lanes.next()).not.toBeNull()
+  for (const name of names.slice(4, 7)) begin(name)
+  clock.now = 2002
+  expect(lanes.sending).toBe(8)
+  expect(lanes.allot(due(['new', 'e11']), 10).map(({ endpointId }) => endpointId)).toEqual(['e11'])
+})

@@ -64,11 +64,16 @@ const quickMilliseconds = 100
 const quickAhead = 4
 const mostRemembered = 10_000
 
+/** Tries that take longer than a second have places of their own, this many times as many as the others. */
+const hangingShare = 2
+
 /**
  * One lane per endpoint, so that receivers cannot get into each other's way: a lane takes only as much as its receiver
  * keeps up with. All slow lanes together get a quarter of the tries, because a few dozen hanging receivers would
  * otherwise fill every one of them, each within its own limit. With the new ones, of which nobody knows whether they hang,
- * it is a half: the other half is always there for those that answer, and a quarter for getting to know somebody.
+ * it is a half: the other half is always there for those that answer, and a quarter for getting to know somebody. A try that
+ * hangs gives its place up after a second and goes on beside them: a hundred receivers that fall silent at the same moment
+ * would otherwise hold every place until their deadline. When too many hang, nothing slow or new begins.
  */
 export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: LanesOptions): Lanes<Load> {
   const lanes = new Map<string, Lane<Load>>()
@@ -80,8 +85,20 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   const active = new Map<string, Lane<Load>>()
   const slowMost = Math.max(1, Math.floor(concurrency / slowShare))
   const doubtfulMost = Math.max(1, Math.floor(concurrency / doubtfulShare))
+  const hangingMost = hangingShare * concurrency
   let waiting = 0
-  let sending = 0
+  type Mark = { at: number }
+  /** Tries under way: the oldest first, and those of them that hang. */
+  const fresh = new Set<Mark>()
+  const hanging = new Set<Mark>()
+  const isHanging = ({ at }: Mark) => monotonic() - at > slowMilliseconds
+  const sortOut = () => {
+    for (const mark of fresh) {
+      if (!isHanging(mark)) break
+      fresh.delete(mark)
+      hanging.add(mark)
+    }
+  }
 
   const laneOf = (endpointId: string): Lane<Load> =>
     lanes.get(endpointId) ?? {
@@ -92,6 +109,8 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
       started: new Set(),
     }
   const held = (lane: Lane<Load>) => lane.waiting.length + lane.started.size
+  /** What it holds of the places that are shared. */
+  const holding = (lane: Lane<Load>) => held(lane) - [...lane.started].filter((mark) => hanging.has(mark)).length
   const isSlow = (lane: Lane<Load>) => {
     const [oldest] = lane.started
     return lane.standing === 'slow' || (oldest !== undefined && monotonic() - oldest.at > slowMilliseconds)
@@ -120,11 +139,13 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
   return {
     allot(due, most) {
       let left = most
-      let slowLeft = slowMost
-      let doubtfulLeft = doubtfulMost
+      sortOut()
+      const isFull = hanging.size >= hangingMost
+      let slowLeft = isFull ? 0 : slowMost
+      let doubtfulLeft = isFull ? 0 : doubtfulMost
       for (const lane of active.values()) {
-        if (isSlow(lane)) slowLeft -= held(lane)
-        if (isSlow(lane) || lane.standing === 'new') doubtfulLeft -= held(lane)
+        if (isSlow(lane)) slowLeft -= holding(lane)
+        if (isSlow(lane) || lane.standing === 'new') doubtfulLeft -= holding(lane)
       }
       const wanted = new Map<string, number>()
       const give = ({ endpointId }: Due, wish: number) => {
@@ -168,20 +189,22 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
       if (!active.has(endpointId)) active.set(endpointId, lane)
     },
     next() {
-      if (sending >= concurrency || waiting === 0) return null
+      if (waiting === 0) return null
+      sortOut()
+      if (fresh.size >= concurrency) return null
       for (const [endpointId, lane] of active) {
         const most = Math.min(lane.limit, caps.get(endpointId) ?? lane.limit)
         if (lane.waiting.length === 0 || lane.started.size >= most) continue
         const job = lane.waiting.shift()!
         const mark = { at: monotonic() }
         lane.started.add(mark)
+        fresh.add(mark)
         waiting--
-        sending++
         active.delete(endpointId)
         active.set(endpointId, lane)
         const end = (reaction: Reaction | null) => {
           if (!lane.started.delete(mark)) return
-          sending--
+          if (!fresh.delete(mark)) hanging.delete(mark)
           if (reaction !== null) {
             const lasted = monotonic() - mark.at
             lane.standing = reaction === 'silent' || lasted > slowMilliseconds ? 'slow' : 'good'
@@ -207,7 +230,7 @@ export function createLanes<Load>({ concurrency, perEndpoint, monotonic }: Lanes
       return waiting
     },
     get sending() {
-      return sending
+      return fresh.size + hanging.size
     },
   }
 }

@@ -14,6 +14,17 @@ export function maskTokens(text: string): string {
 
 const shortestSecret = 6
 
+/**
+ * Without the beginning of a secret at the end of a text, which may be where it was cut off. One that is not loses no more than
+ * what looks like it.
+ */
+function maskCutOff(text: string, secret: string): string {
+  for (let length = Math.min(secret.length - 1, text.length); length >= shortestSecret; length--) {
+    if (text.endsWith(secret.slice(0, length))) return text.slice(0, -length) + masked
+  }
+  return text
+}
+
 /** What a receiver answers, without what the endpoint's owner has it shown: a receiver that echoes must not tell the history. */
 export function maskSent(text: string, { headers, credentials }: OpenedKeys): string {
   const sent = headers.map(({ value }) => value)
@@ -24,7 +35,7 @@ export function maskSent(text: string, { headers, credentials }: OpenedKeys): st
   // A short one would also be found where it is not meant.
   return sent
     .filter((value) => value.length >= shortestSecret)
-    .reduce((rest, value) => rest.replaceAll(value, masked), text)
+    .reduce((rest, value) => maskCutOff(rest.replaceAll(value, masked), value), text)
 }
 
 /** Request headers as they are kept: without credentials, and without the values of the owner’s own, which may be one. */

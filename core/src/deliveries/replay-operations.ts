@@ -71,7 +71,7 @@ export function replayOperations(ctx: EventsContext): Operation[] {
   ]
 }
 
-function shape({ filter, nextTime: _, ...replay }: Replay): Static<typeof ReplayShape> {
+function shape({ filter, nextTime: _, cursor: _cursor, ...replay }: Replay): Static<typeof ReplayShape> {
   const { since, until, types, statuses, dryRun } = filter
   return { ...replay, since, until, types, statuses, dryRun }
 }

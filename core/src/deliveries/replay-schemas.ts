@@ -44,10 +44,13 @@ export const ReplayShape = Type.Object({
   statuses: Nullable(Type.Array(OneOf(finishedStates))),
   perSecond: Type.Integer(),
   dryRun: Type.Boolean(),
-  state: OneOf(['running', 'done', 'cancelled']),
-  lookedAt: Type.Integer({ description: 'How many deliveries or events it has looked at.' }),
+  state: OneOf(['running', 'done', 'cancelled', 'failed']),
+  reason: Nullable(Type.String({ description: 'Why it failed, for people.' })),
+  lookedAt: Type.Integer({
+    description:
+      'How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told.',
+  }),
   queued: Type.Integer({ description: 'How many of them it has queued to be sent.' }),
-  cursor: Nullable(Id('The last one it has looked at.')),
   createdBy: Type.String(),
   createdTime: Time(),
   finishedTime: Nullable(Time()),

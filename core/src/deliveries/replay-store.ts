@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { Environment } from '../context.ts'
 import {
   insertRows,
   integer,
@@ -34,7 +35,9 @@ export interface Replay {
   kind: (typeof replayKinds)[number]
   filter: ReplayFilter
   perSecond: number
-  state: 'running' | 'done' | 'cancelled'
+  state: 'running' | 'done' | 'cancelled' | 'failed'
+  /** Why it failed, for people. */
+  reason: string | null
   /** The last id that was looked at; null at first. */
   cursor: string | null
   lookedAt: number
@@ -54,6 +57,8 @@ export async function insertReplay(db: Db, replay: Replay): Promise<void> {
     filter: toJson(replay.filter),
     per_second: replay.perSecond,
     state: replay.state,
+    reason: replay.reason,
+    tries: 0,
     cursor: replay.cursor,
     looked_at: replay.lookedAt,
     queued: replay.queued,
@@ -77,11 +82,18 @@ export async function listReplays(db: Db, endpointId: string, page: Page): Promi
   return { items: rows.map(mapReplay), total: integer(counted?.total) }
 }
 
-export async function countRunning(db: Db, endpointId: string): Promise<number> {
-  const [counted] = (await db(replaysTable)
-    .where({ endpoint_id: endpointId, state: 'running' })
-    .count({ total: '*' })) as Row[]
-  return integer(counted?.total)
+/** How many run: of one endpoint, and of all those of its organization in its environment. */
+export async function countRunning(
+  db: Db,
+  { id, organizationId, environment }: { id: string; organizationId: string; environment: Environment },
+): Promise<{ ofEndpoint: number; ofOrganization: number }> {
+  const rows = (await db(`${replaysTable} as r`)
+    .join('stoa_webhook_endpoints as e', 'e.id', 'r.endpoint_id')
+    // Literal, so that the partial index is found.
+    .whereRaw(`r.state = 'running'`)
+    .where({ 'e.organization_id': organizationId, 'e.environment': environment })
+    .select('r.endpoint_id')) as Row[]
+  return { ofEndpoint: rows.filter((row) => row.endpoint_id === id).length, ofOrganization: rows.length }
 }
 
 /** The condition and order under which a worker claims replays. */
@@ -108,16 +120,43 @@ export async function saveProgress(db: Db, replay: Replay, now: string): Promise
     looked_at: replay.lookedAt,
     queued: replay.queued,
     next_time: replay.nextTime,
+    tries: 0,
     updated_time: now,
     lease_token: null,
     lease_until: null,
   })
 }
 
+/** How often its page has failed in a row, if it still runs and is this worker's. Not the rest of it, which may be what fails. */
+export async function countTries(db: Db, id: string, leaseToken: string): Promise<number | null> {
+  const [row] = (await db(replaysTable)
+    .where({ id, lease_token: leaseToken, state: 'running' })
+    .select('tries')) as Row[]
+  return row ? integer(row.tries) : null
+}
+
+/** Gives it back, to be gone on with later. */
+export async function delayReplay(
+  db: Db,
+  id: string,
+  { tries, nextTime, now }: { tries: number; nextTime: string; now: string },
+): Promise<void> {
+  await db(replaysTable)
+    .where({ id, state: 'running' })
+    .update({ tries, next_time: nextTime, updated_time: now, lease_token: null, lease_until: null })
+}
+
 /** Says whether it was running. */
-export async function endReplay(db: Db, id: string, state: 'done' | 'cancelled', now: string): Promise<boolean> {
+export async function endReplay(
+  db: Db,
+  id: string,
+  state: Exclude<Replay['state'], 'running'>,
+  now: string,
+  reason: string | null = null,
+): Promise<boolean> {
   const changed = await db(replaysTable).where({ id, state: 'running' }).update({
     state,
+    reason,
     next_time: null,
     lease_token: null,
     lease_until: null,
@@ -160,6 +199,7 @@ function mapReplay(row: Row): Replay {
     filter: json<ReplayFilter>(row.filter),
     perSecond: integer(row.per_second),
     state: text(row.state) as Replay['state'],
+    reason: maybeText(row.reason),
     cursor: maybeText(row.cursor),
     lookedAt: integer(row.looked_at),
     queued: integer(row.queued),

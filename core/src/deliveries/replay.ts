@@ -1,4 +1,5 @@
-import type { Db, Dialect, Row } from '../database/index.ts'
+import { lockOrganization } from '../accounts/index.ts'
+import type { Db } from '../database/index.ts'
 import { ownedEndpoint, scopeOf, type EventsContext } from '../events/index.ts'
 import type { Caller } from '../http/index.ts'
 import { firstIdAt, invalidField, isoIn, newId, nowIso, StoaError } from '../kernel/index.ts'
@@ -6,8 +7,10 @@ import { countRunning, endReplay, findReplay, insertReplay, type Replay } from '
 import type { CreateReplay } from './replay-schemas.ts'
 import { seesEndpoint } from './search-deliveries.ts'
 
-/** Of one endpoint: each looks at up to a thousand rows at a time. */
-const mostRunning = 5
+/** Each looks at up to a thousand rows at a time, and all organizations' take turns. */
+const mostOfEndpoint = 5
+/** In one environment. */
+const mostOfOrganization = 20
 
 /** Asks for a replay; a worker does it. Its range ends now at the latest: what happens while it runs is not part of it. */
 export async function createReplay(
@@ -29,10 +32,12 @@ export async function createReplay(
   if (body.statuses !== undefined && body.kind !== 'range')
     throw invalidField('statuses', 'is for the kind range alone')
 
-  await lockEndpoint(db, ctx.dialect, endpoint.id)
-  if ((await countRunning(db, endpoint.id)) >= mostRunning) {
+  // So that two requests at once cannot both be the last.
+  await lockOrganization(db, ctx.dialect, endpoint.organizationId)
+  const { ofEndpoint, ofOrganization } = await countRunning(db, endpoint)
+  if (ofEndpoint >= mostOfEndpoint || ofOrganization >= mostOfOrganization) {
     throw new StoaError('limit_reached', {
-      message: `At most ${mostRunning} replays of an endpoint run at once; wait for one, or cancel one.`,
+      message: `At most ${mostOfEndpoint} replays of an endpoint and ${mostOfOrganization} of an organization run at once; wait for one, or cancel one.`,
     })
   }
   const prefix = body.kind === 'missing' ? 'evt' : 'dlv'
@@ -52,6 +57,7 @@ export async function createReplay(
     },
     perSecond: body.perSecond ?? 100,
     state: 'running',
+    reason: null,
     cursor: null,
     lookedAt: 0,
     queued: 0,
@@ -78,11 +84,4 @@ export async function cancelReplay(ctx: EventsContext, db: Db, caller: Caller, i
   if (!changed)
     throw new StoaError('wrong_state', { message: 'This replay runs no more, so there is nothing to cancel.' })
   return ownedReplay(db, caller, id)
-}
-
-/** So that two requests at once cannot both be the fifth. */
-async function lockEndpoint(db: Db, dialect: Dialect, id: string): Promise<void> {
-  const query = db('stoa_webhook_endpoints').select('id').where({ id })
-  if (dialect.rowLocks) query.forUpdate()
-  ;(await query) as Row[]
 }

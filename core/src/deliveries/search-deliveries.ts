@@ -31,7 +31,7 @@ export async function searchDeliveries(
   const wanted = page.offset + page.limit
   let before = filter.before ?? null
   let looked = 0
-  if (page.limit === 0) return { rows: [], next: null }
+  if (page.limit === 0 || !(await isSearchable(db, scope, filter))) return { rows: [], next: null }
   // The first window is small: usually everything fits, and the page is full after a hundred.
   for (let size = Math.max(200, 2 * wanted); looked < mostPerRequest; size = mostPerWindow) {
     const window = () =>
@@ -55,6 +55,7 @@ export async function searchDeliveries(
 
 /** How many fit among the newest `mostPerWindow`: to count a million would take longer than the page itself. */
 export async function countDeliveries(db: Db, scope: EndpointScope, filter: DeliveryFilter): Promise<number> {
+  if (!(await isSearchable(db, scope, filter))) return 0
   const fitting = db.count({ total: '*' }).from(windowOf(db, scope, filter, mostPerWindow).as('d'))
   const [counted] = (await narrow(fitting, db, scope, filter)) as Row[]
   return integer(counted!.total)
@@ -71,13 +72,22 @@ export function newestDeliveries(db: Db, scope: EndpointScope, most: number): Kn
   return narrow(db.select('id', 'type', 'created_time').from(windowOf(db, scope, {}, most).as('w')), db, scope, {})
 }
 
-/** What an index can tell: a stretch of it, from its newest end. */
+/**
+ * Whether the caller sees the endpoint, if it asks for one: the window is that endpoint's, and the answer says where it ended. One
+ * of somebody else is found as little as one that does not exist, and costs as little.
+ */
+async function isSearchable(db: Db, scope: EndpointScope, { endpointId }: DeliveryFilter): Promise<boolean> {
+  return endpointId === undefined || seesEndpoint(db, scope, endpointId)
+}
+
+/** What an index can tell: a stretch of it, from its newest end. All of it the organization's, in its environment. */
 function windowOf(db: Db, scope: EndpointScope, filter: DeliveryFilter, size: number): Knex.QueryBuilder {
   const { endpointId, eventId, before, since, until } = filter
   const query = db(table).select('*').orderBy('id', 'desc').limit(size)
   if (eventId !== undefined) {
     // As a set of ids, or SQLite would rather walk an index that has the order.
-    void query.whereIn('id', db(table).select('id').where({ event_id: eventId }))
+    const { organizationId: organization_id, environment } = scope
+    void query.whereIn('id', db(table).select('id').where({ event_id: eventId, organization_id, environment }))
   } else if (endpointId !== undefined) {
     void query.where({ endpoint_id: endpointId })
     // Literal, so that the partial index is found.

@@ -10,7 +10,10 @@ import {
   type Dialect,
   type Row,
 } from '../database/index.ts'
+import { firstIdAt } from '../kernel/index.ts'
+import type { Receiver } from './endpoint.ts'
 import type { Occurrence, StoredEvent } from './event.ts'
+import type { InstalledPlace } from './events-context.ts'
 
 const table = 'stoa_events'
 
@@ -24,45 +27,91 @@ export type EventText = Omit<StoredEvent, 'payload'> & {
 /** Where an event happened, and whether it was told in HighLevel's form. */
 export type PastEvent = Occurrence<string> & { id: string; hasHighLevel: boolean }
 
+/** Where events may have happened, and from which id on. */
+interface Place {
+  organizationId: string
+  /** Null: anywhere in the organization. */
+  locationId: string | null
+  fromId: string
+}
+
+interface Range {
+  after: string
+  before: string
+  limit: number
+}
+
+/** As many subqueries as SQLite takes in one statement, and not too many for either to plan. */
+const mostPlacesAtOnce = 100
+
 /**
- * A page of the events that can concern an organization's endpoints, oldest first: what happened to its applications, what
- * happened in it, and what was published for whoever is installed. Examples that somebody asked for are not among them.
+ * A page of the events that can concern an endpoint, oldest first: what happened to its organization's applications, what
+ * happened in it, and, of what was published for whoever is installed, what happened where its applications are, since they are.
+ * For an endpoint that an installed application made: what happened where that is. Examples that somebody asked for are not
+ * among them.
  */
 export async function listPastEvents(
   db: Db,
-  organizationId: string,
-  { after, before, limit }: { after: string; before: string; limit: number },
+  receiver: Pick<Receiver, 'organizationId' | 'environment' | 'installationId'>,
+  installed: InstalledPlace[],
+  range: Range,
 ): Promise<PastEvent[]> {
-  // Three walks through two indexes: with `or`, neither database would use them.
-  const walk = async (column: 'publisher_id' | 'organization_id', value: string | null) =>
-    (await db(table)
+  const { organizationId, environment } = receiver
+  // A walk for each through an index, rather than `or`: neither database would use one then.
+  const walk = (where: Row, { after, before, limit }: Range) =>
+    db(table)
       .select('id', 'type', 'publisher_id', 'application_id', 'organization_id', 'location_id', 'environment')
       .select(db.raw('highlevel is not null as has_highlevel'))
-      .where({ [column]: value, test: false })
+      .where({ ...where, environment, test: false })
       .where('id', '>', after)
       .where('id', '<', before)
       .orderBy('id')
-      .limit(limit)) as Row[]
-  const rows = new Map<string, Row>()
-  const walks = [
-    await walk('publisher_id', organizationId),
-    await walk('organization_id', organizationId),
-    await walk('publisher_id', null),
-  ]
-  for (const row of walks.flat()) rows.set(text(row.id), row)
-  return [...rows.values()]
-    .sort((a, b) => (text(a.id) < text(b.id) ? -1 : 1))
-    .slice(0, limit)
-    .map((row) => ({
-      id: text(row.id),
-      type: text(row.type),
-      publisherId: maybeText(row.publisher_id),
-      applicationId: maybeText(row.application_id),
-      organizationId: text(row.organization_id),
-      locationId: maybeText(row.location_id),
-      environment: text(row.environment) as Environment,
-      hasHighLevel: boolean(row.has_highlevel),
-    }))
+      .limit(limit)
+  let rows: Row[] = []
+  if (receiver.installationId === null) {
+    const own = (await walk({ publisher_id: organizationId }, range)) as Row[]
+    rows = oldest([...own, ...((await walk({ organization_id: organizationId }, range)) as Row[])], range.limit)
+  }
+  // Where an application of its own is installed, everything else was walked through above.
+  const among: Row = receiver.installationId === null ? { publisher_id: null } : {}
+  const places = placesOf(installed)
+  for (let start = 0; start < places.length; start += mostPlacesAtOnce) {
+    // What is later than a full page has is not looked for any more.
+    const before = rows.length === range.limit ? text(rows.at(-1)!.id) : range.before
+    const walks = places.slice(start, start + mostPlacesAtOnce).map(({ organizationId: id, locationId, fromId }) => {
+      const where = { ...among, organization_id: id, ...(locationId !== null && { location_id: locationId }) }
+      const query = walk(where, { ...range, before }).where('id', '>=', fromId)
+      return db.select('*').from(query.as('w'))
+    })
+    rows = oldest([...rows, ...((await db.unionAll(walks)) as Row[])], range.limit)
+  }
+  return rows.map((row) => ({
+    id: text(row.id),
+    type: text(row.type),
+    publisherId: maybeText(row.publisher_id),
+    applicationId: maybeText(row.application_id),
+    organizationId: text(row.organization_id),
+    locationId: maybeText(row.location_id),
+    environment: text(row.environment) as Environment,
+    hasHighLevel: boolean(row.has_highlevel),
+  }))
+}
+
+/** Each place once, from the time on at which the first of what is installed there was. */
+function placesOf(installed: InstalledPlace[]): Place[] {
+  const places = new Map<string, Place>()
+  for (const { organizationId, locationId, installedTime } of installed) {
+    const key = `${organizationId} ${locationId ?? ''}`
+    const fromId = firstIdAt('evt', installedTime)
+    const known = places.get(key)
+    if (!known || fromId < known.fromId) places.set(key, { organizationId, locationId, fromId })
+  }
+  return [...places.values()]
+}
+
+function oldest(rows: Row[], limit: number): Row[] {
+  const each = new Map(rows.map((row) => [text(row.id), row]))
+  return [...each.values()].sort((a, b) => (text(a.id) < text(b.id) ? -1 : 1)).slice(0, limit)
 }
 
 export async function findEvents(db: Db, ids: string[]): Promise<Map<string, EventText>> {

@@ -31,7 +31,12 @@ export type Occurrence<Name extends string = EventType> = Omit<
  * An event as HighLevel's marketplace tells it, but for `timestamp` and `webhookId`, which sending adds. The members after
  * HighLevel's `webhook-samples.json`.
  */
-export type HighLevelBody =
+export type HighLevelBody = HighLevelEvent & {
+  /** Of an example that somebody asked for, as in our own bodies. HighLevel sends none. */
+  test?: true
+}
+
+type HighLevelEvent =
   | (HighLevelInstall & { type: 'INSTALL' })
   | (HighLevelInstall & { type: 'UPDATE'; previousVersionId: string })
   | (HighLevelPlace & { type: 'UNINSTALL' })

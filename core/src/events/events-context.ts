@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { AccessContext } from '../access/index.ts'
+import type { Environment } from '../context.ts'
 import type { Db } from '../database/index.ts'
 import type { Outbound } from '../outbound/index.ts'
 import type { EventTypes } from './event-types.ts'
@@ -37,12 +38,26 @@ export interface InstalledAt {
   permissions: ReadonlySet<string>
 }
 
+/** With where it is installed, and since when: what happened before, nobody there had agreed to tell. */
+export interface InstalledPlace extends InstalledAt {
+  organizationId: string
+  /** Null: on the organization, with all its locations. */
+  locationId: string | null
+  installedTime: string
+}
+
 export interface EventsContext extends AccessContext {
   outbound: Outbound
   eventTypes: EventTypes
   eventHooks: EventHooks
   /** Port: what is installed, and enabled, where an event happened. Installations are a slice above. */
   installationsAt(db: Db, at: Pick<Occurrence, 'organizationId' | 'locationId' | 'environment'>): Promise<InstalledAt[]>
+  /** Port: where one installation is, or everything that an organization publishes; only what is enabled. */
+  installationsOf(
+    db: Db,
+    of: { installationId: string } | { publisherId: string },
+    environment: Environment,
+  ): Promise<InstalledPlace[]>
   /** Port: whether the organization publishes the application. Applications are a slice above. */
   ownsApplication(db: Db, organizationId: string, applicationId: string): Promise<boolean>
 }

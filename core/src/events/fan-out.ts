@@ -19,7 +19,7 @@ const publisherAlone: Rule = { audience: ['publisher'], permission: null }
 export async function findAudiences(ctx: EventsContext, db: Db, events: Occurrence<string>[]): Promise<Receiver[][]> {
   const installedAt = createPlaceReader(ctx, db)
   const asked = await inOrder(events, async (event) => {
-    const rule = ctx.eventTypes.find(event.type) ?? publisherAlone
+    const rule = ruleOf(ctx, event)
     const toInstallations = rule.permission !== null && rule.audience.includes('installations')
     const installed = toInstallations ? await installedAt(event) : []
     return { event, rule, installed, organizationIds: organizationsOf(event, rule, installed) }
@@ -32,11 +32,29 @@ export async function findAudiences(ctx: EventsContext, db: Db, events: Occurren
   return inOrder(asked, async ({ event, rule, installed, organizationIds }) => {
     const wanting = organizationIds
       .flatMap((id) => byOrganization.get(id) ?? [])
-      .filter(({ environment, events: filter }) => environment === event.environment && wantsType(filter, event.type))
+      .filter((receiver) => wants(receiver, event))
     const ofInstallations = rule.permission !== null && wanting.some(({ installationId }) => installationId !== null)
     const known = ofInstallations ? await installedAt(event) : installed
     return wanting.filter((receiver) => receives(receiver, event, rule, known))
   })
+}
+
+/** Whether one endpoint is among those that the event goes to, `installed` being what is where it happened. */
+export function isTold(
+  ctx: EventsContext,
+  receiver: Receiver,
+  event: Occurrence<string>,
+  installed: InstalledAt[],
+): boolean {
+  return wants(receiver, event) && receives(receiver, event, ruleOf(ctx, event), installed)
+}
+
+function ruleOf({ eventTypes }: EventsContext, { type }: Occurrence<string>): Rule {
+  return eventTypes.find(type) ?? publisherAlone
+}
+
+function wants({ environment, events }: Receiver, event: Occurrence<string>): boolean {
+  return environment === event.environment && wantsType(events, event.type)
 }
 
 /** Whose endpoints have to be looked at, each once. */

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Environment } from '../context.ts'
 import { afterCommit, insertRows, toJson, type Db, type Row } from '../database/index.ts'
-import { newId, nowIso, StoaError } from '../kernel/index.ts'
+import { firstIdAt, newId, nowIso, StoaError } from '../kernel/index.ts'
 import type { EventType } from './catalogue.ts'
 import type { Receiver } from './endpoint.ts'
 import { findEventsByKey, insertEvents, type EventText, type PastEvent } from './event-store.ts'
 import type { DeliveryCause, HighLevelBody, NewEvent, Occurrence } from './event.ts'
-import type { EventsContext } from './events-context.ts'
-import { findAudiences } from './fan-out.ts'
+import type { EventsContext, InstalledPlace } from './events-context.ts'
+import { findAudiences, isTold } from './fan-out.ts'
 import { inPublishSpans } from './publish-spans.ts'
 
 /** Writes an event and its deliveries in the caller's own transaction. Returns the event's id. */
@@ -165,17 +165,28 @@ export async function hasSubscribers(ctx: EventsContext, db: Db, event: Occurren
   return (await ctx.eventHooks.highLevel[event.type]?.applies(db, { ...event, applicationId })) === true
 }
 
-/** Which of these events an endpoint would receive by the rules of today, by id. */
-export async function wouldReceive(
+/**
+ * Which of these events an endpoint would receive by the rules of today, by id. `installed` is what is installed today that could
+ * have it told: an event from before that is told to nobody by it.
+ */
+export function wouldReceive(
   ctx: EventsContext,
-  db: Db,
   receiver: Receiver,
   events: PastEvent[],
-): Promise<ReadonlySet<string>> {
-  const audiences = await findAudiences(ctx, db, events)
+  installed: InstalledPlace[],
+): ReadonlySet<string> {
+  const byOrganization = new Map<string, { at: InstalledPlace; fromId: string }[]>()
+  for (const at of installed) {
+    const there = byOrganization.get(at.organizationId) ?? []
+    there.push({ at, fromId: firstIdAt('evt', at.installedTime) })
+    byOrganization.set(at.organizationId, there)
+  }
+  const covering = ({ id, organizationId, locationId }: PastEvent) =>
+    (byOrganization.get(organizationId) ?? [])
+      .filter(({ at, fromId }) => (at.locationId === null || at.locationId === locationId) && id >= fromId)
+      .map(({ at }) => at)
   const wanted = events.filter(
-    ({ hasHighLevel }, index) =>
-      (receiver.format !== 'highlevel' || hasHighLevel) && audiences[index]!.some(({ id }) => id === receiver.id),
+    (event) => (receiver.format !== 'highlevel' || event.hasHighLevel) && isTold(ctx, receiver, event, covering(event)),
   )
   return new Set(wanted.map(({ id }) => id))
 }

@@ -2,7 +2,6 @@ import { defineOperation, type Operation } from '../http/index.ts'
 import { Id, Nullable, OneOf, StoaError, Strict, Type, type Static } from '../kernel/index.ts'
 import { bodyOf } from './body-of.ts'
 import type { EventType } from './catalogue.ts'
-import { scopeOf } from './endpoint-scope.ts'
 import { audiences, type EventTypeDefinition } from './event-types.ts'
 import type { EventText } from './event-store.ts'
 import type { EventsContext } from './events-context.ts'
@@ -96,9 +95,9 @@ export function eventTypeOperations(ctx: EventsContext): Operation[] {
       params: Type.Object({ id: Id() }),
       body: Strict({ type: TypeName }),
       responses: { 202: TestSent },
-      errors: ['not_found', 'wrong_state'],
+      errors: ['not_found', 'wrong_state', 'caller_not_allowed'],
       handler: ({ db, caller, params, body }) =>
-        publishTest(ctx, db, { ...scopeOf(caller), type: body.type, endpointId: params.id }),
+        publishTest(ctx, db, caller, { type: body.type, endpointId: params.id }),
     }),
     defineOperation({
       ...sends,
@@ -106,13 +105,14 @@ export function eventTypeOperations(ctx: EventsContext): Operation[] {
       method: 'POST',
       path: '/developers/webhooks/test-events',
       summary: 'Send the example of an event to all active endpoints of yours that ask for its type',
+      description: 'Not to those that an installed application made; it sends them its own.',
       body: Strict({
         type: TypeName,
         applicationId: Type.Optional(Nullable(Id('One of your applications, for it to be about.'))),
       }),
       responses: { 202: TestSent },
       handler: ({ db, caller, body }) =>
-        publishTest(ctx, db, { ...scopeOf(caller), type: body.type, about: body.applicationId ?? null }),
+        publishTest(ctx, db, caller, { type: body.type, about: body.applicationId ?? null }),
     }),
   ]
 }

@@ -1622,12 +1622,12 @@ export interface Operations {
       statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
       perSecond: number
       dryRun: boolean
-      state: "running" | "done" | "cancelled"
-      /** How many deliveries or events it has looked at. */
+      state: "running" | "done" | "cancelled" | "failed"
+      reason: (string | null)
+      /** How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told. */
       lookedAt: number
       /** How many of them it has queued to be sent. */
       queued: number
-      cursor: (string | null)
       createdBy: string
       createdTime: string
       finishedTime: (string | null)
@@ -1667,12 +1667,12 @@ export interface Operations {
       statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
       perSecond: number
       dryRun: boolean
-      state: "running" | "done" | "cancelled"
-      /** How many deliveries or events it has looked at. */
+      state: "running" | "done" | "cancelled" | "failed"
+      reason: (string | null)
+      /** How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told. */
       lookedAt: number
       /** How many of them it has queued to be sent. */
       queued: number
-      cursor: (string | null)
       createdBy: string
       createdTime: string
       finishedTime: (string | null)
@@ -1696,12 +1696,12 @@ export interface Operations {
       statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
       perSecond: number
       dryRun: boolean
-      state: "running" | "done" | "cancelled"
-      /** How many deliveries or events it has looked at. */
+      state: "running" | "done" | "cancelled" | "failed"
+      reason: (string | null)
+      /** How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told. */
       lookedAt: number
       /** How many of them it has queued to be sent. */
       queued: number
-      cursor: (string | null)
       createdBy: string
       createdTime: string
       finishedTime: (string | null)
@@ -1725,12 +1725,12 @@ export interface Operations {
       statuses: (Array<"delivered" | "failed" | "cancelled"> | null)
       perSecond: number
       dryRun: boolean
-      state: "running" | "done" | "cancelled"
-      /** How many deliveries or events it has looked at. */
+      state: "running" | "done" | "cancelled" | "failed"
+      reason: (string | null)
+      /** How many deliveries it has looked at; of `missing`, events that happened to you, or that you may be told. */
       lookedAt: number
       /** How many of them it has queued to be sent. */
       queued: number
-      cursor: (string | null)
       createdBy: string
       createdTime: string
       finishedTime: (string | null)
