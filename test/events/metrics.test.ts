@@ -32,8 +32,8 @@ eachDatabase((database) => {
         'outcome="success",status_class="2xx",cause="event"': 1,
       })
     expect(await samples(opened, 'stoa_webhook_attempt_seconds_count')).toEqual({ '': 2 })
-    expect(await samples(opened, 'stoa_webhook_first_byte_seconds_count')).toEqual({ '': 1 })
-    expect(await samples(opened, 'stoa_webhook_first_byte_seconds_sum')).toEqual({ '': 4 })
+    expect(await samples(opened, 'stoa_webhook_first_attempt_seconds_count')).toEqual({ '': 1 })
+    expect(await samples(opened, 'stoa_webhook_first_attempt_seconds_sum')).toEqual({ '': 4 })
     expect(await samples(opened, 'stoa_events_published_total')).toEqual({ '': 1 })
     expect(await samples(opened, 'stoa_webhook_in_flight')).toEqual({ '': 0 })
   })

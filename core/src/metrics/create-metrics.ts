@@ -61,7 +61,7 @@ export function createMetrics({ clock }: { clock: Clock }): Metrics {
   ])
   const attemptSeconds = histogram('stoa_webhook_attempt_seconds', 'How long a try took.', receiverSeconds)
   const firstByteSeconds = histogram(
-    'stoa_webhook_first_byte_seconds',
+    'stoa_webhook_first_attempt_seconds',
     'From the publishing of an event until its first try began.',
     publishSeconds,
   )
