@@ -169,6 +169,15 @@ export async function createHost(input: HostConfig): Promise<Host> {
   } = input
   const config = parseConfig(options)
   const eventTypes = createEventTypes([...ownEventTypes, ...embedderTypes(config.eventTypes)])
+  // Before the database: what it refuses must not leave one open.
+  const outbound = createOutbound({
+    allowPrivateNetworks: config.webhooks.allowPrivateNetworks,
+    allowHttp: config.webhooks.allowHttp,
+    userAgent: `Stoa/${version}`,
+    connectionsPerOrigin: mostInHand(config.webhooks.concurrency),
+    proxy: config.webhooks.proxy,
+    onProxyFault: (reason) => logger.warn({ reason }, 'the egress proxy does not work; nothing is sent until it does'),
+  })
   const database = await openDatabase(source)
   const { knex: db, dialect } = database
   const box = secretBox ?? createSecretBox([config.secret, ...config.previousSecrets])
@@ -182,14 +191,6 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
 
   const catalogue = createCatalogue()
-  const outbound = createOutbound({
-    allowPrivateNetworks: config.webhooks.allowPrivateNetworks,
-    allowHttp: config.webhooks.allowHttp,
-    userAgent: `Stoa/${version}`,
-    connectionsPerOrigin: mostInHand(config.webhooks.concurrency),
-    proxy: config.webhooks.proxy,
-    onProxyFault: (reason) => logger.warn({ reason }, 'the egress proxy does not work; nothing is sent until it does'),
-  })
   const ctx: ApplicationsContext = {
     db,
     dialect,
