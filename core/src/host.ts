@@ -220,7 +220,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     installationsOf,
     onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
     onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
-    pricesOf,
+    pricesOf: (trx, applicationId) => pricesOf(ctx, trx, applicationId),
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))

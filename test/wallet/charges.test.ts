@@ -207,7 +207,7 @@ eachDatabase((database) => {
         status: 402,
         body: { code: 'insufficient_funds', statusCode: 402, required: 0.5, available: 0.4, currency: 'USD' },
       })
-      expect(refused.body.exact).toEqual({ required: '0.5', available: '0.4' })
+      expect(refused.body.exact).toEqual({ required: '0.5', available: '0.4', missing: '0.1' })
       expect(await Promise.all(tables.map(world.count))).toEqual(before)
       await world.fund(locationId, '0.1')
       expect((await charge({ eventId: 'poor' })).status).toBe(201)
@@ -372,8 +372,12 @@ eachDatabase((database) => {
 
     it('a wallet in another currency: currency_mismatch', async () => {
       const { charge, locationId } = await funded(1)
-      await world.db('stoa_ledger_accounts').where({ owner_id: locationId }).update({ currency: 'EUR' })
+      const inEuro = { currency: 'EUR', id: `acc_of_${locationId}` }
+      const accounts = world.db('stoa_ledger_accounts').where({ owner_id: locationId })
+      const dollars = await accounts.clone().first()
+      await accounts.clone().update(inEuro)
       expect(await charge()).toMatchObject({ status: 422, body: { code: 'currency_mismatch' } })
+      await accounts.clone().update({ currency: 'USD', id: dollars.id })
       await world.db('stoa_ledger_accounts').where({ owner_id: locationId }).update({ currency: 'USD' })
     })
 

@@ -36,6 +36,8 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     lifecycle: new EventEmitter(),
     signals: new EventEmitter(),
     eventTypes: createEventTypes(ownEventTypes),
+    // Nobody else has anything installed where these wallets run low.
+    installationsAt: () => Promise.resolve([]),
   } as unknown as WalletContext
   const { operations, topUp, drain } = createWallet(ctx)
   const handler = (id: string) => operations.find((operation) => operation.id === id)!.handler

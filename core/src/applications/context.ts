@@ -8,7 +8,7 @@ export interface Price {
   meterId: string
   name: string
   unit: string
-  priceType: 'fixed' | 'dynamic'
+  priceType: 'fixed' | 'dynamic' | 'package' | 'graduated' | 'volume' | 'percentage'
   currency: string
   /** Decimal text: the price, or the bounds of a dynamic one. */
   pricePerUnit: string | null

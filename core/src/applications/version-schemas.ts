@@ -18,7 +18,7 @@ const PriceShape = Type.Object({
   meterId: Id(),
   name: Type.String(),
   unit: Type.String(),
-  priceType: OneOf(['fixed', 'dynamic']),
+  priceType: OneOf(['fixed', 'dynamic', 'package', 'graduated', 'volume', 'percentage']),
   currency: Type.String(),
   pricePerUnit: Decimal,
   minPricePerUnit: Decimal,

@@ -1,7 +1,18 @@
 export { systemClock, nowIso, isoIn, type Clock } from './clock.ts'
 export { StoaError, errorCatalogue, invalidField, type ErrorCode, type InvalidField } from './errors.ts'
 export { firstIdAt, newId, idPattern, idMaxLength } from './ids.ts'
-export { maxMicros, microsNumber, microsText, multiplyMicros, toMicros, type Micros } from './money.ts'
+export {
+  divideMicros,
+  maxMicros,
+  microsNumber,
+  microsText,
+  multiplyMicros,
+  proportion,
+  shareOf,
+  sumProducts,
+  toMicros,
+  type Micros,
+} from './money.ts'
 export { deriveToken, hashToken, mintToken, tokenKind, tokenKinds } from './opaque-token.ts'
 export type { Files, Identity, IdentityPort, Logger, SecretBox, StoredFile } from './ports.ts'
 export {

@@ -36,9 +36,36 @@ export function microsNumber(micros: Micros): number {
 
 /** units x price per unit, rounded once, half away from zero. */
 export function multiplyMicros(a: Micros, b: Micros): Micros {
-  const product = a * b
-  const half = product < 0n ? -one / 2n : one / 2n
-  return (product + half) / one
+  return roundedQuotient(a * b, one)
+}
+
+/** The sum of products, rounded once, half away from zero. */
+export function sumProducts(pairs: [Micros, Micros][]): Micros {
+  return roundedQuotient(
+    pairs.reduce((sum, [a, b]) => sum + a * b, 0n),
+    one,
+  )
+}
+
+/** a / b in micro-units, rounded half away from zero. */
+export function divideMicros(a: Micros, b: Micros): Micros {
+  return b < 0n ? roundedQuotient(-a * one, -b) : roundedQuotient(a * one, b)
+}
+
+/** So many hundredths of a percent of an amount, rounded half away from zero. */
+export function shareOf(amount: Micros, basisPoints: number): Micros {
+  return roundedQuotient(amount * BigInt(basisPoints), 10_000n)
+}
+
+/** The part of `amount` that `part` is of `whole`, rounded half away from zero. */
+export function proportion(amount: Micros, part: bigint, whole: bigint): Micros {
+  return whole < 0n ? roundedQuotient(-amount * part, -whole) : roundedQuotient(amount * part, whole)
+}
+
+/** Integers, the divisor above 0: the quotient, half away from zero. */
+function roundedQuotient(a: bigint, b: bigint): bigint {
+  const doubled = a < 0n ? 2n * a - b : 2n * a + b
+  return doubled / (2n * b)
 }
 
 function numberText(value: number): string | null {

@@ -1,17 +1,17 @@
-import type { Db } from '../database/index.ts'
+import type { Knex } from 'knex'
 import type { Operation } from '../http/index.ts'
-import { chargeOperations } from './charge-operations.ts'
-import { createChargeQueue } from './charge-queue.ts'
+import { chargeOperations } from './charges/charge-operations.ts'
+import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
-import { meterOperations } from './meter-operations.ts'
-import { topUp, type NewTopUp, type TopUp } from './top-ups.ts'
-import { walletOperations } from './wallet-operations.ts'
+import { meterOperations } from './meters/meter-operations.ts'
+import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
+import { walletOperations } from './wallets/wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
-  topUp(db: Db, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
+  topUp(db: Knex.Transaction, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
   /** Resolves when every charge that was submitted has been answered. */
   drain(): Promise<void>
 }

@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -20,7 +20,7 @@ export type ErrorBody = {
 export type OAuthErrorBody = {
   error: string
   error_description: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   traceId: string
@@ -2978,7 +2978,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3052,7 +3052,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3107,7 +3107,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3182,7 +3182,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3247,7 +3247,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3302,7 +3302,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3361,7 +3361,7 @@ export interface Operations {
         meterId: string
         name: string
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
         /** Decimal text. */
         pricePerUnit: (string | null)
@@ -3429,7 +3429,7 @@ export interface Operations {
           meterId: string
           name: string
           unit: string
-          priceType: "fixed" | "dynamic"
+          priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
           currency: string
           /** Decimal text. */
           pricePerUnit: (string | null)
@@ -3443,7 +3443,7 @@ export interface Operations {
           meterId: string
           name: string
           unit: string
-          priceType: "fixed" | "dynamic"
+          priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
           currency: string
           /** Decimal text. */
           pricePerUnit: (string | null)
@@ -4346,7 +4346,7 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
-      priceType: "fixed" | "dynamic"
+      priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
@@ -4358,7 +4358,7 @@ export interface Operations {
       currency: string
       /** Counts the prices the meter has had; each charge names the one it was made at. */
       priceVersion: number
-      status: "active" | "inactive"
+      status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }>
@@ -4374,7 +4374,7 @@ export interface Operations {
         name: string
         /** What one unit is called: message, execution, page. */
         unit: string
-        priceType: "fixed" | "dynamic"
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         price?: ((number | string) | null)
         minPrice?: ((number | string) | null)
         maxPrice?: ((number | string) | null)
@@ -4385,7 +4385,7 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
-      priceType: "fixed" | "dynamic"
+      priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
@@ -4397,7 +4397,7 @@ export interface Operations {
       currency: string
       /** Counts the prices the meter has had; each charge names the one it was made at. */
       priceVersion: number
-      status: "active" | "inactive"
+      status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }
@@ -4415,7 +4415,7 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
-      priceType: "fixed" | "dynamic"
+      priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
@@ -4427,7 +4427,7 @@ export interface Operations {
       currency: string
       /** Counts the prices the meter has had; each charge names the one it was made at. */
       priceVersion: number
-      status: "active" | "inactive"
+      status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }
@@ -4445,8 +4445,8 @@ export interface Operations {
         /** What one unit is called: message, execution, page. */
         unit?: string
         /** Cannot be changed; the present one is accepted. */
-        priceType?: "fixed" | "dynamic"
-        status?: "active" | "inactive"
+        priceType?: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+        status?: "active" | "test" | "inactive"
         price?: ((number | string) | null)
         minPrice?: ((number | string) | null)
         maxPrice?: ((number | string) | null)
@@ -4457,7 +4457,7 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
-      priceType: "fixed" | "dynamic"
+      priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
@@ -4469,7 +4469,7 @@ export interface Operations {
       currency: string
       /** Counts the prices the meter has had; each charge names the one it was made at. */
       priceVersion: number
-      status: "active" | "inactive"
+      status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }
@@ -4539,7 +4539,7 @@ export interface Operations {
       /** 1, 2, 3, … without gaps, in the order in which they were booked. */
       number: number
       transactionId: string
-      kind: "charge" | "refund" | "top-up"
+      kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
       /** The charge or the top-up. */
       referenceId: string
       applicationId: (string | null)

@@ -125,6 +125,22 @@ export const errorCatalogue = {
   ],
   currency_mismatch: [422, 'Currency mismatch', 'The wallet is kept in another currency.'],
   wallet_suspended: [422, 'Wallet suspended', 'The wallet is suspended; its owner can have that lifted.'],
+  refund_exceeds_charge: [422, 'Refund exceeds charge', 'More than is left of a charge cannot be given back.'],
+  refund_id_reused: [
+    422,
+    'Refund id reused',
+    'This refundId was used for another part of the charge; use a new refundId for a new refund.',
+  ],
+  cap_reached: [
+    422,
+    'Cap reached',
+    'The merchant lets the application cost no more in this period; ask for more, or wait until it ends.',
+  ],
+  usage_limit_reached: [
+    422,
+    'Usage limit reached',
+    'The meter takes no more units in this period; wait until it ends.',
+  ],
   void_window_closed: [422, 'Void window closed', 'The charge is too old to be reversed this way.'],
   rate_limited: [429, 'Rate Limit Exceeded', 'Too many requests; wait for the time in Retry-After.'],
   internal_error: [500, 'Internal error', 'Something went wrong on our side; quote the traceId when you report it.'],

@@ -6,6 +6,7 @@ import { applicationsMigration } from './0004-applications.ts'
 import { installationsMigration } from './0005-installations.ts'
 import { walletMigration } from './0006-wallet.ts'
 import { oauthMigration } from './0007-oauth.ts'
+import { billingMigration } from './0008-billing.ts'
 
 /** In the order they are applied. Append only: a released migration never changes. */
 export const migrations: Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: Migration[] = [
   installationsMigration,
   walletMigration,
   oauthMigration,
+  billingMigration,
 ]

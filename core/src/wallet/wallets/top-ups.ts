@@ -1,6 +1,7 @@
-import { findLocation, findOrganization } from '../accounts/index.ts'
-import type { Environment } from '../context.ts'
-import { iso, maybeText, money, text, type Db, type Row } from '../database/index.ts'
+import type { Knex } from 'knex'
+import { findLocation, findOrganization } from '../../accounts/index.ts'
+import type { Environment } from '../../context.ts'
+import { iso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
 import {
   invalidField,
   maxMicros,
@@ -10,10 +11,11 @@ import {
   StoaError,
   toMicros,
   type Micros,
-} from '../kernel/index.ts'
-import type { WalletContext } from './context.ts'
-import { ensureAccount, insertPostings, lockWallet, updateWallets } from './ledger-store.ts'
-import { book } from './ledger.ts'
+} from '../../kernel/index.ts'
+import type { WalletContext } from '../context.ts'
+import { accountId, platformAccount, type NewAccount } from '../ledger/account.ts'
+import { openJournal } from '../ledger/journal.ts'
+import { ensureAccounts } from '../ledger/ledger-store.ts'
 
 /** Money put into a wallet by the platform's operator. Never changed afterwards. */
 export interface TopUp {
@@ -52,60 +54,59 @@ const most: Micros = 1_000_000_000n * 1_000_000n
  * transaction. The same reference with the same content is answered as before, with other content refused
  * (`reference_reused`). Throws `not_found` when nobody has the id, `validation_failed` for the amount.
  */
-export async function topUp(ctx: WalletContext, db: Db, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }> {
+export async function topUp(
+  ctx: WalletContext,
+  db: Knex.Transaction,
+  input: NewTopUp,
+): Promise<{ topUp: TopUp; replayed: boolean }> {
   const amount = readAmount(input.amount)
   const owner = await ownerOf(db, input)
   const { currency } = ctx.config
   const { environment, reference, actor } = input
   const now = nowIso(ctx.clock)
-  const account = { environment, currency }
-  // Always in this order, so that two of them wait for each other and never deadlock.
-  const clearingId = await ensureAccount(
-    db,
-    { ...account, kind: 'topup_clearing', ownerType: 'platform', ownerId: 'platform', organizationId: null },
-    now,
-  )
-  const walletId = await ensureAccount(
-    db,
-    { ...account, kind: 'wallet', ownerType: owner.type, ownerId: owner.id, organizationId: owner.organizationId },
-    now,
-  )
-  const wallet = await lockWallet(db, ctx.dialect, walletId)
+  const at = { environment, currency }
+  const clearing = platformAccount('topup_clearing', at)
+  const wallet: NewAccount = {
+    kind: 'wallet',
+    ownerType: owner.type,
+    ownerId: owner.id,
+    organizationId: owner.organizationId,
+    ...at,
+  }
+  await ensureAccounts(db, ctx.dialect, [clearing, wallet], now)
+  const journal = await openJournal(ctx, db, [accountId(wallet)])
+  const account = journal.account(accountId(wallet))!
   const id = newId('top')
-  const posting = book(
-    {
-      kind: 'top-up',
-      referenceId: id,
-      reversesId: null,
-      applicationId: null,
-      ...account,
-      actor,
-      description: input.description ?? null,
-      bookedTime: now,
-      eventTime: now,
-    },
-    [
-      { account: { id: clearingId }, amount: -amount },
-      { account: wallet, amount },
-    ],
-  )
+  const description = input.description ?? null
+  const transactionId = newId('txn')
   const made: TopUp = {
     id,
     reference,
-    accountId: walletId,
-    transactionId: posting.transaction.id,
+    accountId: account.id,
+    transactionId,
     organizationId: owner.organizationId,
     locationId: owner.type === 'location' ? owner.id : null,
-    ...account,
+    ...at,
     amount,
-    description: input.description ?? null,
+    description,
     actor,
     createdTime: now,
   }
   if (!(await insertUnlessKnown(db, made))) return { topUp: await replay(db, made), replayed: true }
-  if (wallet.balance > maxMicros) throw invalidField('amount', 'would take the wallet beyond what it can hold')
-  await insertPostings(db, ctx.dialect, [posting])
-  await updateWallets(db, [wallet], new Map([[walletId, wallet.version - 1]]))
+  if (account.balance + amount > maxMicros)
+    throw invalidField('amount', 'would take the wallet beyond what it can hold')
+  const transaction = {
+    id: transactionId,
+    kind: 'top-up' as const,
+    referenceId: id,
+    reversesId: null,
+    applicationId: null,
+  }
+  journal.post({ ...transaction, ...at, actor, description, eventTime: now }, [
+    { account: { id: accountId(clearing) }, amount: -amount },
+    { account, amount },
+  ])
+  await journal.write()
   return { topUp: made, replayed: false }
 }
 
@@ -145,7 +146,11 @@ async function insertUnlessKnown(db: Db, made: TopUp): Promise<boolean> {
       amount: made.amount,
       description: made.description,
       actor: made.actor,
+      source: 'operator',
+      status: 'succeeded',
+      tries: 0,
       created_time: made.createdTime,
+      settled_time: made.createdTime,
     })
     .onConflict('reference')
     .ignore()

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Caller } from '../http/index.ts'
-import { invalidField, microsText, StoaError, toMicros, type Micros } from '../kernel/index.ts'
+import type { Caller } from '../../http/index.ts'
+import { invalidField, microsText, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
 import type { ChargeRequest } from './charge.ts'
 import { readTime } from './event-time.ts'
 import type { ChargeBody } from './charge-schemas.ts'
-import { tenantOf } from './tenant.ts'
+import { tenantOf } from '../tenant.ts'
 
 const mostUnits: Micros = 1_000_000_000n * 1_000_000n
 
@@ -38,6 +38,8 @@ export function readChargeRequest(caller: Caller, body: ChargeBody): ChargeReque
     eventTime,
     currency: body.currency ?? null,
     fingerprint,
+    isBackfill: false,
+    batchId: null,
   }
 }
 

@@ -1,27 +1,16 @@
-import type { Application } from '../applications/index.ts'
-import { environments } from '../context.ts'
-import type { Db } from '../database/index.ts'
-import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../kernel/index.ts'
-import type { WalletContext } from './context.ts'
-import { ensureAccount } from './ledger-store.ts'
-import { findMeter, insertMeter, insertPrice, lockMeter, updateMeter } from './meter-store.ts'
+import type { Application } from '../../applications/index.ts'
+import type { Db } from '../../database/index.ts'
+import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
+import type { WalletContext } from '../context.ts'
+import { findMeter, insertMeter, insertPrice, lastPriceVersion, lockMeter, updateMeter } from './meter-store.ts'
+import type { Price, PriceType } from './price.ts'
 
-export const priceTypes = ['fixed', 'dynamic'] as const
-export type PriceType = (typeof priceTypes)[number]
-export const meterStatuses = ['active', 'inactive'] as const
+/** A `test` meter takes charges in the sandbox only. */
+export const meterStatuses = ['active', 'test', 'inactive'] as const
 export type MeterStatus = (typeof meterStatuses)[number]
 
-/** Money per unit, in micro-units. A version of it never changes; a new price is a new version. */
-export interface Price {
-  id: string
-  version: number
-  currency: string
-  /** Of a fixed meter; null for a dynamic one. */
-  unitPrice: Micros | null
-  /** Of a dynamic meter, both included; null for a fixed one. */
-  minPrice: Micros | null
-  maxPrice: Micros | null
-}
+/** HighLevel's kinds of what is metered. */
+export const productTypes = ['custom', 'conversation_provider', 'workflow_action', 'workflow_trigger'] as const
 
 /** What an application counts and charges for. */
 export interface Meter {
@@ -30,8 +19,15 @@ export interface Meter {
   publisherId: string
   name: string
   unit: string
-  priceType: PriceType
+  productType: (typeof productTypes)[number]
+  productId: string | null
+  productName: string | null
+  /** Of conversation providers. */
+  direction: 'inbound' | 'outbound' | null
+  /** Where people read what a dynamic price comes to. */
+  pricingPageUrl: string | null
   status: MeterStatus
+  /** In force now. */
   price: Price
   createdTime: string
   updatedTime: string
@@ -51,6 +47,7 @@ export interface NewMeter {
 
 export type MeterChanges = Partial<NewMeter & { status: MeterStatus }>
 
+const plain = { rateBps: null, packageSize: null, tiers: null, freeUnits: 0n, dailyLimit: null, cycleLimit: null }
 const highestPrice: Micros = 200n * 1_000_000n
 
 /**
@@ -72,26 +69,23 @@ export async function createMeter(
     publisherId: application.publisherId,
     name: input.name,
     unit: input.unit,
-    priceType: input.priceType,
+    productType: 'custom',
+    productId: null,
+    productName: null,
+    direction: null,
+    pricingPageUrl: null,
     status: 'active',
-    price: { id: newId('prc'), version: 1, currency, ...readPrice(input.priceType, input) },
+    price: {
+      ...plain,
+      id: newId('prc'),
+      version: 1,
+      type: input.priceType,
+      currency,
+      effectiveTime: now,
+      ...readPrice(input.priceType, input),
+    },
     createdTime: now,
     updatedTime: now,
-  }
-  // Made here so that a charge finds the account it credits with the meter's price, and never has to make one.
-  for (const environment of environments) {
-    await ensureAccount(
-      db,
-      {
-        kind: 'app_payable',
-        ownerType: 'application',
-        ownerId: application.id,
-        organizationId: application.publisherId,
-        environment,
-        currency,
-      },
-      now,
-    )
   }
   await insertMeter(db, meter)
   await insertPrice(db, meter.id, meter.price, { actor, now })
@@ -107,13 +101,13 @@ export async function changeMeter(
   actor: string,
 ): Promise<Meter> {
   await lockMeter(db, ctx.dialect, at)
-  const meter = await findMeter(db, at)
+  const now = nowIso(ctx.clock)
+  const meter = await findMeter(db, at, now)
   if (!meter) throw new StoaError('not_found')
-  if (changes.priceType !== undefined && changes.priceType !== meter.priceType) {
+  if (changes.priceType !== undefined && changes.priceType !== meter.price.type) {
     throw invalidField('priceType', 'cannot be changed; make a new meter')
   }
-  const now = nowIso(ctx.clock)
-  const price = changedPrice(meter, changes)
+  const price = changedPrice(meter, changes, { version: (await lastPriceVersion(db, meter.id)) + 1, now })
   const changed: Meter = {
     ...meter,
     name: changes.name ?? meter.name,
@@ -127,18 +121,22 @@ export async function changeMeter(
   return changed
 }
 
-function changedPrice({ priceType, price }: Meter, changes: MeterChanges): Price | null {
+function changedPrice(
+  { price }: Meter,
+  changes: MeterChanges,
+  { version, now }: { version: number; now: string },
+): Price | null {
   const { price: unitPrice, minPrice, maxPrice } = changes
   if (unitPrice === undefined && minPrice === undefined && maxPrice === undefined) return null
   const known = (micros: Micros | null) => (micros === null ? null : microsText(micros))
-  const read = readPrice(priceType, {
+  const read = readPrice(price.type, {
     price: unitPrice === undefined ? known(price.unitPrice) : unitPrice,
     minPrice: minPrice === undefined ? known(price.minPrice) : minPrice,
     maxPrice: maxPrice === undefined ? known(price.maxPrice) : maxPrice,
   })
   const same =
     read.unitPrice === price.unitPrice && read.minPrice === price.minPrice && read.maxPrice === price.maxPrice
-  return same ? null : { id: newId('prc'), version: price.version + 1, currency: price.currency, ...read }
+  return same ? null : { ...price, id: newId('prc'), version, effectiveTime: now, ...read }
 }
 
 function readPrice(type: PriceType, given: Pick<NewMeter, 'price' | 'minPrice' | 'maxPrice'>) {

@@ -1,6 +1,6 @@
-import { Nullable, OneOf, Strict, Time, Type, type Static } from '../kernel/index.ts'
-import { amounts, ExactText, StorableText } from './exact.ts'
-import type { ChargeRecord } from './charge.ts'
+import { Nullable, OneOf, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { amounts, ExactText, StorableText } from '../exact.ts'
+import type { Charge } from './charge.ts'
 import { mostCounted } from './charge-store.ts'
 
 const Name = (description: string) => StorableText(255, description)
@@ -113,21 +113,21 @@ export const Funds = Type.Object({
   exact: Type.Object({ available: ExactText, required: Type.Optional(ExactText) }),
 })
 
-export function chargeCreated(charge: ChargeRecord): Static<typeof ChargeCreated> {
+export function chargeCreated(charge: Charge): Static<typeof ChargeCreated> {
   return {
     success: true,
     chargeId: charge.id,
     ...amountsOf(charge),
     currency: charge.currency,
-    refunded: charge.refundedTime !== null,
+    refunded: charge.isRefunded,
     createdAt: charge.createdTime,
   }
 }
 
-export function chargeShape(charge: ChargeRecord): Static<typeof ChargeShape> {
+export function chargeShape(charge: Charge): Static<typeof ChargeShape> {
   const { eventId, description, eventTime, userId } = charge
   return {
-    refunded: charge.refundedTime !== null,
+    refunded: charge.isRefunded,
     currency: charge.currency,
     appId: charge.applicationId,
     meterId: charge.meterId,
@@ -142,6 +142,6 @@ export function chargeShape(charge: ChargeRecord): Static<typeof ChargeShape> {
   }
 }
 
-function amountsOf({ amount, unitPrice, units }: ChargeRecord) {
+function amountsOf({ amount, unitPrice, units }: Charge) {
   return amounts({ amountCharged: amount, pricePerUnit: unitPrice, units })
 }

@@ -1,6 +1,6 @@
-import { integer, money, text, type Db, type Row } from '../database/index.ts'
-import { microsText, multiplyMicros } from '../kernel/index.ts'
-import { selectRaw } from './ledger-store.ts'
+import { integer, json, money, text, type Db, type Row } from '../../database/index.ts'
+import { microsText, sumProducts } from '../../kernel/index.ts'
+import { selectRaw } from '../ledger/select-raw.ts'
 
 // Each finds lines that say what is off. All of them are one statement, and so look at the ledger at one moment.
 const problems = [
@@ -42,25 +42,27 @@ const problems = [
 
   `select 'wallet ' || id || ' is below its limit: ' || balance as problem
    from stoa_ledger_accounts
-   where kind = 'wallet' and balance < min_balance`,
+   where kind = 'wallet' and balance - held < min_balance`,
 
-  `select 'charge ' || charge.id || '/' || charge.seq || ' says ' || charge.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
-   from stoa_charges charge left join stoa_ledger_entries paid
+  `select 'charges of ' || charge.transaction_id || ' say ' || charge.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
+   from (
+     select transaction_id, account_id, sum(case when seq = 0 then -amount else amount end) as amount
+     from stoa_charges group by transaction_id, account_id
+   ) as charge left join stoa_ledger_entries paid
      on paid.transaction_id = charge.transaction_id and paid.account_id = charge.account_id
-   where charge.amount <> coalesce(case when charge.seq = 0 then -paid.amount else paid.amount end, 0)`,
+   where charge.amount <> coalesce(paid.amount, 0)`,
 
   `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing' as problem
    from stoa_ledger_transactions txn
-   left join stoa_charges charge on charge.id = txn.reference_id and charge.transaction_id = txn.id
-   left join stoa_top_ups topup on topup.id = txn.reference_id and topup.transaction_id = txn.id
-   where charge.id is null and topup.id is null`,
+   where txn.id not in (select transaction_id from stoa_charges)
+     and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)`,
 
   `select 'charge ' || charge.id || '/' || charge.seq || ' has no transaction' as problem
    from stoa_charges charge left join stoa_ledger_transactions txn on txn.id = charge.transaction_id where txn.id is null`,
 
   `select 'refund of ' || refund.id || ' does not give back what was charged' as problem
    from stoa_charges refund left join stoa_charges charge on charge.id = refund.id and charge.seq = 0
-   where refund.seq > 0 and (charge.id is null or charge.amount <> refund.amount)`,
+   where refund.seq > 0 and (charge.id is null or charge.amount < refund.amount)`,
 
   `select 'top-up ' || topup.id || ' says ' || topup.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
    from stoa_top_ups topup left join stoa_ledger_entries paid
@@ -94,11 +96,13 @@ async function checkAmounts(db: Db): Promise<string[]> {
       )
       .orderBy(['id', 'seq'])
       .limit(pageSize)
-      .select('id', 'seq', 'units', 'unit_price', 'amount')) as Row[]
+      .where({ seq: 0 })
+      .select('id', 'seq', 'units', 'unit_price', 'lines', 'base_amount')) as Row[]
     for (const row of rows) {
-      const right = multiplyMicros(money(row.units), money(row.unit_price))
-      if (right !== money(row.amount))
-        wrong.push(`charge ${text(row.id)} is ${microsText(money(row.amount))}, not ${microsText(right)}`)
+      const lines = row.lines === null ? [[row.units, row.unit_price]] : json<[string, string][]>(row.lines)
+      const right = sumProducts(lines.map(([units, price]): [bigint, bigint] => [money(units), money(price)]))
+      if (right !== money(row.base_amount))
+        wrong.push(`charge ${text(row.id)} is ${microsText(money(row.base_amount))}, not ${microsText(right)}`)
     }
     if (rows.length < pageSize) return wrong
     const end = rows.at(-1)!

@@ -1,5 +1,6 @@
-import { defineOperation, reply, type Operation } from '../http/index.ts'
-import { idMaxLength, idPattern, invalidField, StoaError, Type, Strict } from '../kernel/index.ts'
+import { inTransaction } from '../../database/index.ts'
+import { defineOperation, reply, type Operation } from '../../http/index.ts'
+import { idMaxLength, idPattern, invalidField, StoaError, Type, Strict } from '../../kernel/index.ts'
 import {
   ChargeBody,
   ChargeCreated,
@@ -14,14 +15,14 @@ import {
 } from './charge-schemas.ts'
 import { findCharge, listCharges, type ChargeFilter } from './charge-store.ts'
 import type { ChargeQueue } from './charge-queue.ts'
-import type { WalletContext } from './context.ts'
+import type { WalletContext } from '../context.ts'
 import { readTime } from './event-time.ts'
 import { hasFunds } from './funds.ts'
-import { given } from './given.ts'
-import { readCharges, writeCharges } from './permissions.ts'
+import { given } from '../given.ts'
+import { readCharges, writeCharges } from '../permissions.ts'
 import { readChargeRequest } from './read-charge-request.ts'
-import { tenantOf } from './tenant.ts'
-import { voidCharge } from './void-charge.ts'
+import { tenantOf } from '../tenant.ts'
+import { refundCharge } from './refund-charge.ts'
 
 const path = '/marketplace/billing/charges'
 const surface = 'runtime'
@@ -148,7 +149,8 @@ export function chargeOperations(ctx: WalletContext, queue: ChargeQueue): Operat
       responses: { 200: Type.Object({ success: Type.Literal(true) }) },
       errors: ['charge_not_found', 'void_window_closed'],
       handler: async ({ caller, db, params: { chargeId } }) => {
-        await voidCharge(ctx, db, tenantOf(caller), checkId(chargeId))
+        const all = { refundId: null, amount: null, units: null, description: null }
+        await inTransaction(db, (trx) => refundCharge(ctx, trx, tenantOf(caller), checkId(chargeId), all))
         return { success: true as const }
       },
     }),

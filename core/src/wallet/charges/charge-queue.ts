@@ -1,8 +1,8 @@
-import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../database/index.ts'
-import { StoaError } from '../kernel/index.ts'
+import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../../database/index.ts'
+import { StoaError } from '../../kernel/index.ts'
 import { bookCharges } from './charge-batch.ts'
 import type { ChargeOutcome, ChargeRequest } from './charge.ts'
-import type { WalletContext } from './context.ts'
+import type { WalletContext } from '../context.ts'
 
 export interface ChargeQueue {
   /**

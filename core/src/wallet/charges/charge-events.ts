@@ -1,7 +1,7 @@
-import type { NewEvent } from '../events/index.ts'
-import { microsText } from '../kernel/index.ts'
+import type { NewEvent } from '../../events/index.ts'
+import { microsText } from '../../kernel/index.ts'
 import type { ChargeRecord } from './charge.ts'
-import type { WalletContext } from './context.ts'
+import type { WalletContext } from '../context.ts'
 
 /** The event as the publisher's endpoints receive it: for a refund, of its own record. */
 export function chargeEvent(type: 'charge.created' | 'charge.refunded', charge: ChargeRecord): NewEvent {
@@ -18,6 +18,7 @@ export function chargeEvent(type: 'charge.created' | 'charge.refunded', charge: 
     units: microsText(charge.units),
     pricePerUnit: microsText(charge.unitPrice),
     amount: microsText(charge.amount),
+    baseAmount: microsText(charge.baseAmount),
     currency: charge.currency,
     eventTime: charge.eventTime,
   }

@@ -1,9 +1,10 @@
-import { ownedApplication } from '../applications/index.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation, linkTo } from '../http/index.ts'
+import { ownedApplication } from '../../applications/index.ts'
+import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation, linkTo } from '../../http/index.ts'
 import {
   Id,
   microsNumber,
   microsText,
+  nowIso,
   Nullable,
   OneOf,
   StoaError,
@@ -12,12 +13,13 @@ import {
   Type,
   type Micros,
   type Static,
-} from '../kernel/index.ts'
-import type { WalletContext } from './context.ts'
-import { Decimal, ExactText, StorableText } from './exact.ts'
+} from '../../kernel/index.ts'
+import type { WalletContext } from '../context.ts'
+import { Decimal, ExactText, StorableText } from '../exact.ts'
 import { findMeter, listMeters } from './meter-store.ts'
-import { changeMeter, createMeter, meterStatuses, priceTypes, type Meter } from './meters.ts'
-import { readMeters, writeMeters } from './permissions.ts'
+import { changeMeter, createMeter, meterStatuses, type Meter } from './meters.ts'
+import { priceTypes } from './price.ts'
+import { readMeters, writeMeters } from '../permissions.ts'
 
 const Price = Nullable(Type.Number())
 const ExactPrice = Nullable(ExactText)
@@ -107,7 +109,7 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found'],
       handler: async ({ caller, db, params: { id }, query }) => {
         await ownedApplication(db, caller, id)
-        const { items, total } = await listMeters(db, id, query)
+        const { items, total } = await listMeters(db, id, query, nowIso(ctx.clock))
         return pagedReply({ items: items.map(meterShape), total }, query)
       },
     }),
@@ -125,7 +127,7 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found'],
       handler: async ({ caller, db, params: { id, meterId } }) => {
         await ownedApplication(db, caller, id)
-        const meter = await findMeter(db, { applicationId: id, meterId })
+        const meter = await findMeter(db, { applicationId: id, meterId }, nowIso(ctx.clock))
         if (!meter) throw new StoaError('not_found')
         return meterShape(meter)
       },
@@ -157,7 +159,7 @@ const actorOf = ({ kind, credentialId, userId }: Caller) =>
   userId === null ? `${kind}:${credentialId}` : `user:${userId}`
 
 function meterShape(meter: Meter): Static<typeof MeterShape> {
-  const { id, applicationId, name, unit, priceType, status, createdTime, updatedTime, price } = meter
+  const { id, applicationId, name, unit, status, createdTime, updatedTime, price } = meter
   const number = (micros: Micros | null) => (micros === null ? null : microsNumber(micros))
   const exact = (micros: Micros | null) => (micros === null ? null : microsText(micros))
   return {
@@ -165,7 +167,7 @@ function meterShape(meter: Meter): Static<typeof MeterShape> {
     applicationId,
     name,
     unit,
-    priceType,
+    priceType: price.type,
     price: number(price.unitPrice),
     minPrice: number(price.minPrice),
     maxPrice: number(price.maxPrice),

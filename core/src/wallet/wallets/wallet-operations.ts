@@ -1,12 +1,13 @@
-import { environments } from '../context.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation } from '../http/index.ts'
-import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../kernel/index.ts'
-import type { Db } from '../database/index.ts'
-import type { WalletContext } from './context.ts'
-import { amounts, Decimal, ExactText, StorableText } from './exact.ts'
-import { findWallet, listStatementLines, type StatementLine } from './ledger-store.ts'
-import type { Wallet } from './ledger.ts'
-import { readWallet, topUpWallets } from './permissions.ts'
+import { environments } from '../../context.ts'
+import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation } from '../../http/index.ts'
+import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { inTransaction, type Db } from '../../database/index.ts'
+import type { WalletContext } from '../context.ts'
+import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
+import { findAccount, listStatementLines, type StatementLine } from '../ledger/ledger-store.ts'
+import type { Wallet } from '../ledger/account.ts'
+import { transactionKinds } from '../ledger/ledger.ts'
+import { readWallet, topUpWallets } from '../permissions.ts'
 import { topUp, type TopUp } from './top-ups.ts'
 
 const owner = { organizationId: Id(), locationId: Nullable(Id('Null for the organization’s own wallet.')) }
@@ -24,7 +25,7 @@ const WalletShape = Type.Object({
 const StatementLineShape = Type.Object({
   number: Type.Integer({ description: '1, 2, 3, … without gaps, in the order in which they were booked.' }),
   transactionId: Id(),
-  kind: OneOf(['charge', 'refund', 'top-up']),
+  kind: OneOf(transactionKinds),
   referenceId: Id('The charge or the top-up.'),
   applicationId: Nullable(Id()),
   description: Nullable(Type.String()),
@@ -85,7 +86,9 @@ export function walletOperations(ctx: WalletContext): Operation[] {
           throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot add money in production.' })
         }
         const actor = caller.userId === null ? `${caller.kind}:${caller.credentialId}` : `user:${caller.userId}`
-        const { topUp: made, replayed } = await topUp(ctx, db, { ...body, environment, actor })
+        const { topUp: made, replayed } = await inTransaction(db, (trx) =>
+          topUp(ctx, trx, { ...body, environment, actor }),
+        )
         return replayed ? reply(200, topUpShape(made), { 'Idempotent-Replayed': 'true' }) : reply(201, topUpShape(made))
       },
     }),
@@ -128,8 +131,8 @@ function walletOf(
 ): Promise<Wallet | null> {
   const { currency } = ctx.config
   return locationId === null
-    ? findWallet(db, { ownerType: 'organization', ownerId: organizationId, environment, currency })
-    : findWallet(db, { ownerType: 'location', ownerId: locationId, environment, currency })
+    ? findAccount(db, { kind: 'wallet', ownerType: 'organization', ownerId: organizationId, environment, currency })
+    : findAccount(db, { kind: 'wallet', ownerType: 'location', ownerId: locationId, environment, currency })
 }
 
 /** A wallet that nobody has put anything into yet is shown as the empty one it would be. */
@@ -142,7 +145,7 @@ function walletShape(ctx: WalletContext, caller: Caller, wallet: Wallet | null):
     environment,
     currency: ctx.config.currency,
     status: wallet?.status ?? 'active',
-    ...amounts({ balance, available: balance - (wallet?.minBalance ?? 0n) }),
+    ...amounts({ balance, available: balance - (wallet?.held ?? 0n) - (wallet?.minBalance ?? 0n) }),
   }
 }
 

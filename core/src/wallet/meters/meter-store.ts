@@ -1,0 +1,190 @@
+import {
+  integer,
+  iso,
+  json,
+  maybeText,
+  money,
+  text,
+  toJson,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../../database/index.ts'
+import type { Page, Paged } from '../../http/index.ts'
+import type { Micros } from '../../kernel/index.ts'
+import type { Meter, MeterStatus } from './meters.ts'
+import type { Price, PriceType, Tier } from './price.ts'
+
+const meters = 'stoa_meters'
+const prices = 'stoa_prices'
+
+export async function insertMeter(db: Db, meter: Meter): Promise<void> {
+  await db(meters).insert({
+    id: meter.id,
+    application_id: meter.applicationId,
+    publisher_id: meter.publisherId,
+    product_type: meter.productType,
+    product_id: meter.productId,
+    direction: meter.direction,
+    price_type: meter.price.type,
+    currency: meter.price.currency,
+    created_time: meter.createdTime,
+    ...changingColumns(meter),
+  })
+}
+
+export async function updateMeter(db: Db, meter: Meter): Promise<void> {
+  await db(meters).where({ id: meter.id }).update(changingColumns(meter))
+}
+
+export async function insertPrice(
+  db: Db,
+  meterId: string,
+  price: Price,
+  by: { actor: string; now: string },
+): Promise<void> {
+  const tiers = price.tiers?.map(({ upTo, unitPrice }) => [upTo === null ? null : String(upTo), String(unitPrice)])
+  await db(prices).insert({
+    id: price.id,
+    meter_id: meterId,
+    version: price.version,
+    currency: price.currency,
+    unit_price: price.unitPrice,
+    min_price: price.minPrice,
+    max_price: price.maxPrice,
+    rate_bps: price.rateBps,
+    package_size: price.packageSize,
+    tiers: tiers ? toJson(tiers) : null,
+    free_units: price.freeUnits,
+    daily_limit: price.dailyLimit,
+    cycle_limit: price.cycleLimit,
+    effective_time: price.effectiveTime,
+    actor: by.actor,
+    created_time: by.now,
+  })
+}
+
+type At = { applicationId: string; meterId: string }
+
+/** Nobody else changes the meter before the transaction ends, so that versions of its price follow each other. */
+export async function lockMeter(db: Db, dialect: Dialect, { applicationId, meterId }: At): Promise<void> {
+  if (dialect.rowLocks) await db(meters).where({ id: meterId, application_id: applicationId }).forUpdate().select('id')
+}
+
+/** With the price in force at `now`. */
+export async function findMeter(db: Db, { applicationId, meterId }: At, now: string): Promise<Meter | null> {
+  const row = (await withPrice(db, now).where({ 'meter.id': meterId, application_id: applicationId }).first()) as
+    Row | undefined
+  return row ? mapMeter(row) : null
+}
+
+/** By id, with the price in force at `now`. */
+export async function findMeters(db: Db, ids: string[], now: string): Promise<Map<string, Meter>> {
+  const rows = (await withPrice(db, now).whereIn('meter.id', ids)) as Row[]
+  return new Map(rows.map(mapMeter).map((meter) => [meter.id, meter]))
+}
+
+export async function listMeters(db: Db, applicationId: string, page: Page, now: string): Promise<Paged<Meter>> {
+  const [{ count } = { count: 0 }] = (await db(meters)
+    .where({ application_id: applicationId })
+    .count({ count: '*' })) as Row[]
+  const rows = (await withPrice(db, now)
+    .where({ application_id: applicationId })
+    .orderBy('meter.id')
+    .limit(page.limit)
+    .offset(page.offset)) as Row[]
+  return { items: rows.map(mapMeter), total: integer(count) }
+}
+
+/** All that the meter has had and will have, the latest first. */
+export async function listPrices(db: Db, meter: Pick<Meter, 'id' | 'price'>, page: Page): Promise<Paged<Price>> {
+  const [{ count } = { count: 0 }] = (await db(prices).where({ meter_id: meter.id }).count({ count: '*' })) as Row[]
+  const rows = (await db(prices)
+    .where({ meter_id: meter.id })
+    .orderBy('version', 'desc')
+    .limit(page.limit)
+    .offset(page.offset)) as Row[]
+  return { items: rows.map((row) => mapPrice({ ...row, price_type: meter.price.type })), total: integer(count) }
+}
+
+/** The highest version there is, also when its time has not come. */
+export async function lastPriceVersion(db: Db, meterId: string): Promise<number> {
+  const [row] = (await db(prices).where({ meter_id: meterId }).max({ version: 'version' })) as Row[]
+  return integer(row!.version)
+}
+
+// The highest version whose time has come: a decision of later takes the place of one that was planned before.
+function withPrice(db: Db, now: string) {
+  const inForce = db(`${prices} as other`)
+    .max('other.version')
+    .whereRaw('other.meter_id = meter.id')
+    .where('other.effective_time', '<=', now)
+  return db(`${meters} as meter`)
+    .join(`${prices} as price`, 'price.meter_id', 'meter.id')
+    .where('price.version', inForce)
+    .select('meter.*', ...priceColumns.map((column) => `price.${column}`), 'price.id as price_id', 'price.version')
+}
+
+const priceColumns = [
+  'unit_price',
+  'min_price',
+  'max_price',
+  'rate_bps',
+  'package_size',
+  'tiers',
+  'free_units',
+  'daily_limit',
+  'cycle_limit',
+  'effective_time',
+]
+
+function changingColumns(meter: Meter) {
+  return {
+    name: meter.name,
+    unit: meter.unit,
+    product_name: meter.productName,
+    pricing_page_url: meter.pricingPageUrl,
+    status: meter.status,
+    updated_time: meter.updatedTime,
+  }
+}
+
+function mapMeter(row: Row): Meter {
+  return {
+    id: text(row.id),
+    applicationId: text(row.application_id),
+    publisherId: text(row.publisher_id),
+    name: text(row.name),
+    unit: text(row.unit),
+    productType: row.product_type as Meter['productType'],
+    productId: maybeText(row.product_id),
+    productName: maybeText(row.product_name),
+    direction: row.direction as Meter['direction'],
+    pricingPageUrl: maybeText(row.pricing_page_url),
+    status: row.status as MeterStatus,
+    price: mapPrice({ ...row, id: row.price_id }),
+    createdTime: iso(row.created_time),
+    updatedTime: iso(row.updated_time),
+  }
+}
+
+function mapPrice(row: Row): Price {
+  const amount = (value: unknown): Micros | null => (value === null ? null : money(value))
+  const tiers = row.tiers === null ? null : json<[string | null, string][]>(row.tiers)
+  return {
+    id: text(row.id),
+    version: integer(row.version),
+    type: row.price_type as PriceType,
+    currency: text(row.currency),
+    unitPrice: amount(row.unit_price),
+    minPrice: amount(row.min_price),
+    maxPrice: amount(row.max_price),
+    rateBps: row.rate_bps === null ? null : integer(row.rate_bps),
+    packageSize: amount(row.package_size),
+    tiers: tiers?.map(([upTo, unitPrice]): Tier => ({ upTo: amount(upTo), unitPrice: money(unitPrice) })) ?? null,
+    freeUnits: money(row.free_units),
+    dailyLimit: amount(row.daily_limit),
+    cycleLimit: amount(row.cycle_limit),
+    effectiveTime: iso(row.effective_time),
+  }
+}
