@@ -285,6 +285,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     createRetention(ctx),
     createInstallationWorker(ctx),
     createCredentialSweeper(ctx, sweeps),
+    ...wallet.workers,
   ]
   return {
     router,

@@ -111,6 +111,7 @@ eachDatabase((database) => {
     expect(charges.body).toEqual([
       expect.objectContaining({ type: 'charge.created', version: 1, permission: 'charges:read' }),
       expect.objectContaining({ type: 'charge.refunded', audience: ['publisher', 'organization'] }),
+      expect.objectContaining({ type: 'charge.declined' }),
     ])
 
     for (const name of names) {

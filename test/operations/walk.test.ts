@@ -21,6 +21,7 @@ const bodies: Record<string, object> = {
   updateLocation: { name: 'x' },
   updateMember: { role: 'member' },
   createApplicationApiKey: { name: 'x', permissions: ['applications:show'] },
+  refundCharge: { refundId: 'x' },
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
   updateWebhookEndpoint: { description: 'x' },
@@ -70,6 +71,14 @@ eachDatabase((database) => {
     opened = await openHost(database)
     tenants = await makeTenants(opened)
     operations = opened.host.operations
+    bodies.captureHold = {
+      appId: opened.world.application.id,
+      locationId: 'loc_1',
+      companyId: opened.world.organization.id,
+      eventId: 'x',
+      description: 'x',
+      units: 1,
+    }
     bodies['uninstall-application'] = { reason: 'x', companyId: opened.world.organization.id }
   }, 120_000)
 
@@ -311,6 +320,18 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     },
   })
 
+  const hold = await createClient({ baseUrl: url, token: installed.token! }).createHold({
+    body: {
+      appId: world.application.id,
+      meterId: world.application.meters.fixed,
+      eventId: 'walk-1',
+      locationId: location,
+      companyId: world.organization.id,
+      description: 'walk',
+      units: 1,
+    },
+  })
+
   // The installation was told to the endpoint, which answers nothing here: an attempt all the same.
   const replay = await publisher.createWebhookReplay({
     params: { id: endpoint.id },
@@ -341,7 +362,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/files', { id: demoFile.id }],
     ['/application-instances', { applicationId: hidden.id }],
     ['/marketplace/app', { appId: world.application.id }],
-    ['/marketplace/billing', { chargeId: charge.chargeId }],
+    ['/marketplace/billing', { chargeId: charge.chargeId, holdId: hold.holdId }],
   ]
   return {
     stranger: stranger.secret,

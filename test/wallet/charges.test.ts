@@ -198,9 +198,33 @@ eachDatabase((database) => {
   })
 
   describe('a wallet that does not hold enough', () => {
-    it('refuses with 402, says what is missing, and stores nothing; after a top-up the same eventId is charged', async () => {
+    it('is kept as a charge that was declined: one line however often it is tried, told once', async () => {
+      const { charge, token, locationId } = await funded('0.4')
+      const declined = () => world.db('stoa_events').where({ type: 'charge.declined', location_id: locationId })
+      for (let n = 0; n < 3; n++) await charge({ eventId: 'again', units: 2 })
+      await charge({ eventId: 'other' })
+      const { body } = await world.get('/marketplace/billing/charge-attempts', token)
+      expect(body).toHaveLength(2)
+      expect(body).toContainEqual({
+        eventId: 'again',
+        meterId: world.fixed,
+        code: 'insufficient_funds',
+        details: expect.objectContaining({ required: 1, available: 0.4, missing: 0.6, currency: 'USD' }),
+        tries: 3,
+        firstTime: world.now(),
+        lastTime: world.now(),
+      })
+      const narrowed = await world.get('/marketplace/billing/charge-attempts?eventId=other', token)
+      expect(narrowed.body).toMatchObject([{ eventId: 'other', tries: 1 }])
+      expect(await declined()).toHaveLength(2)
+      // What is merely wrong is nothing that a merchant could do something about.
+      await charge({ eventId: 'wrong', meterId: 'mtr_none' })
+      expect((await world.get('/marketplace/billing/charge-attempts', token)).body).toHaveLength(2)
+    })
+
+    it('refuses with 402, says what is missing, and books nothing; after a top-up the same eventId is charged', async () => {
       const { charge, locationId } = await funded('0.4')
-      const tables = ['stoa_charges', 'stoa_ledger_transactions', 'stoa_ledger_entries', 'stoa_events']
+      const tables = ['stoa_charges', 'stoa_ledger_transactions', 'stoa_ledger_entries']
       const before = await Promise.all(tables.map(world.count))
       const refused = await charge({ eventId: 'poor' })
       expect(refused).toMatchObject({

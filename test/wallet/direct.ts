@@ -63,6 +63,8 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     drain,
     close: () => connection.close(),
     charge: (caller: Caller, body: object) => outcome(handler('charge')({ ...rest, caller, body, db })),
+    batch: (caller: Caller, charges: object[]) =>
+      outcome(handler('chargeBatch')({ ...rest, caller, body: { charges }, db })),
     void: (caller: Caller, chargeId: string) =>
       outcome(
         db.transaction((trx) =>

@@ -182,6 +182,19 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
     chargesPath,
     chargeBody,
     charge,
+    batch: (charges: object[], options: object = {}, by: string = token) =>
+      request('POST', `${chargesPath}/batch`, { token: by, body: { charges, ...options } }),
+    refund: (chargeId: string, body: object, by: string = token) =>
+      request('POST', `${chargesPath}/${chargeId}/refunds`, { token: by, body }),
+    /** A hold of one unit of the fixed meter, with a new eventId. */
+    hold: (change: object = {}, by: string = token) =>
+      request('POST', '/marketplace/billing/holds', { token: by, body: chargeBody(change) }),
+    capture: (holdId: string, change: object = {}, by: string = token) => {
+      const { meterId: _meter, ...body } = chargeBody(change)
+      return request('POST', `/marketplace/billing/holds/${holdId}/capture`, { token: by, body })
+    },
+    release: (holdId: string, by: string = token) =>
+      request('DELETE', `/marketplace/billing/holds/${holdId}`, { token: by }),
     get: (path: string, by: string = token) => request('GET', path, { token: by }),
     void: (chargeId: string, by: string = token) => request('DELETE', `${chargesPath}/${chargeId}`, { token: by }),
     balance: async (of: string = locationId): Promise<string> =>

@@ -3,6 +3,7 @@ import { applicationInstanceTypes } from './types/application-instance.ts'
 import { applicationTypes } from './types/application.ts'
 import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
+import { holdTypes } from './types/hold.ts'
 import { installationTypes } from './types/installation.ts'
 import type { OwnType } from './types/own-type.ts'
 import { walletTypes } from './types/wallet.ts'
@@ -13,6 +14,7 @@ export const eventCatalogue = {
   ...installationTypes,
   ...applicationTypes,
   ...chargeTypes,
+  ...holdTypes,
   ...endpointTypes,
   ...walletTypes,
 } satisfies Record<string, OwnType>

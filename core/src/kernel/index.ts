@@ -31,3 +31,4 @@ export {
 export { createSecretBox, derive } from './secret-box.ts'
 export { createSigningKeys, type SigningKey, type SigningKeys } from './signing-keys.ts'
 export { versionIdOf } from './version-id.ts'
+export { createPoller, type Poller } from './poller.ts'

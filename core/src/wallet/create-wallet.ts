@@ -1,7 +1,12 @@
 import type { Knex } from 'knex'
 import type { Operation } from '../http/index.ts'
+import { batchOperations } from './charges/batch-operations.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
+import { refundOperations } from './charges/refund-operations.ts'
+import { holdOperations } from './holds/hold-operations.ts'
+import { createHoldWorker } from './holds/hold-worker.ts'
+import type { Poller } from '../kernel/index.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meters/meter-operations.ts'
 import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
@@ -10,6 +15,8 @@ import { walletOperations } from './wallets/wallet-operations.ts'
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
+  /** Background work, for whoever starts the host. */
+  workers: Poller[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
   topUp(db: Knex.Transaction, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
   /** Resolves when every charge that was submitted has been answered. */
@@ -19,7 +26,15 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...batchOperations(queue),
+      ...chargeOperations(ctx, queue),
+      ...refundOperations(ctx),
+      ...holdOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+    ],
+    workers: [createHoldWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

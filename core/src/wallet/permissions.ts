@@ -9,6 +9,12 @@ export const writeCharges = permission('charges:write', 'take money from your wa
   applications: true,
   risk: 'high',
 })
+export const backfillCharges = permission('charges:backfill', 'charge for what you used up to a year ago', {
+  aliases: ['charges.backfill'],
+  roles: managers,
+  applications: true,
+  risk: 'high',
+})
 export const readCharges = permission('charges:read', 'see what it charged you and whether your wallet has funds', {
   aliases: ['charges.readonly'],
   roles: managers,

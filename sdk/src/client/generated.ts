@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -20,7 +20,7 @@ export type ErrorBody = {
 export type OAuthErrorBody = {
   error: string
   error_description: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   traceId: string
@@ -4140,6 +4140,53 @@ export interface Operations {
       success: true
     }
   }
+  /** Charge the location’s wallet for many things at once */
+  chargeBatch: {
+    input: {
+      body: {
+        /** Bodies as for a single charge, all for the location of the token. Each is judged by itself. */
+        charges: Array<Record<string, unknown>>
+        /** True: all of them or, when one is refused, none. By default each by itself. */
+        atomic?: boolean
+      }
+    }
+    result: {
+      /** Whether every one of them is charged. */
+      success: boolean
+      /** How many are charged, by this request or before. */
+      charged: number
+      refused: number
+      /** One for each charge, in the order of the request. */
+      results: Array<({
+        /** 201, or 200 when it was charged before. */
+        status: number
+        success: true
+        chargeId: string
+        amountCharged: number
+        pricePerUnit: number
+        units: number
+        exact: {
+          /** Decimal text, exact. */
+          amountCharged: string
+          /** Decimal text, exact. */
+          pricePerUnit: string
+          /** Decimal text, exact. */
+          units: string
+        }
+        currency: string
+        /** True in the answer to a repeated request whose charge was given back meanwhile. */
+        refunded: boolean
+        createdAt: string
+      } | {
+        success: false
+        /** What the charge alone would have been answered with. */
+        status: number
+        code: string
+        message: string
+        details?: Record<string, unknown>
+      })>
+    }
+  }
   /** List the charges and refunds of the application on the location, the latest first */
   getCharges: {
     input: {
@@ -4326,6 +4373,360 @@ export interface Operations {
     }
     result: {
       success: true
+    }
+  }
+  /** List what was given back of a charge, in order */
+  listRefunds: {
+    input: {
+      params: {
+        chargeId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      chargeId: string
+      /** Null when the charge was given back as a whole. */
+      refundId: (string | null)
+      amount: number
+      units: number
+      currency: string
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        units: string
+      }
+      description: string
+      createdAt: string
+    }>
+  }
+  /** Give a part of a charge back */
+  refundCharge: {
+    input: {
+      params: {
+        chargeId: string
+      }
+      body: {
+        /** Your own number of the refund. The same one never gives back twice. */
+        refundId: string
+        amount?: ((number | string) | null)
+        units?: ((number | string) | null)
+        description?: (string | null)
+      }
+    }
+    result: {
+      success: true
+      chargeId: string
+      /** Null when the charge was given back as a whole. */
+      refundId: (string | null)
+      amount: number
+      units: number
+      currency: string
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        units: string
+      }
+      description: string
+      createdAt: string
+      charge: {
+        /** Whether all of it has been given back. */
+        refunded: boolean
+        refundedAmount: number
+        /** What can still be given back. */
+        left: number
+        exact: {
+          /** Decimal text, exact. */
+          refundedAmount: string
+          /** Decimal text, exact. */
+          left: string
+        }
+      }
+    }
+  }
+  /** List charges that were declined, the latest first */
+  listChargeAttempts: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only of this eventId. */
+        eventId?: string
+      }
+    }
+    result: Array<{
+      eventId: string
+      meterId: string
+      /** insufficient_funds, wallet_suspended, cap_reached or usage_limit_reached. */
+      code: string
+      /** As the last refusal said it. */
+      details: Record<string, unknown>
+      tries: number
+      firstTime: string
+      lastTime: string
+    }>
+  }
+  /** List the holds of the application on the location, the latest first */
+  listHolds: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "open" | "captured" | "released" | "expired"
+      }
+    }
+    result: Array<{
+      holdId: string
+      status: "open" | "captured" | "released" | "expired"
+      appId: string
+      meterId: string
+      locationId: string
+      currency: string
+      /** What was reserved. */
+      amount: number
+      /** What was charged of it. */
+      captured: number
+      /** What is reserved still. */
+      reserved: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        captured: string
+        /** Decimal text, exact. */
+        reserved: string
+      }
+      meta: {
+        eventId: string
+        description: string
+        userId?: string
+      }
+      expiresAt: string
+      createdAt: string
+      closedAt: (string | null)
+    }>
+  }
+  /** Reserve money of the wallet for what will be charged */
+  createHold: {
+    input: {
+      body: {
+        /** The application of the token. */
+        appId: string
+        /** The location of the token. */
+        locationId: string
+        /** The organization the location belongs to. */
+        companyId: string
+        /** A meter of the application. */
+        meterId: string
+        /** Your own number of the hold. The same one never reserves twice. */
+        eventId: string
+        /** What it was for; shown on the statement. */
+        description: string
+        /** More than 0, at most 6 decimals. */
+        units: number
+        price?: (number | null)
+        userId?: (string | null)
+        currency?: (string | null)
+        amount?: (number | null)
+        /** Seconds until it is released by itself; 3600 by default, at most 86400. */
+        expiresIn?: number
+      }
+    }
+    result: {
+      success: true
+      holdId: string
+      status: "open" | "captured" | "released" | "expired"
+      appId: string
+      meterId: string
+      locationId: string
+      currency: string
+      /** What was reserved. */
+      amount: number
+      /** What was charged of it. */
+      captured: number
+      /** What is reserved still. */
+      reserved: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        captured: string
+        /** Decimal text, exact. */
+        reserved: string
+      }
+      meta: {
+        eventId: string
+        description: string
+        userId?: string
+      }
+      expiresAt: string
+      createdAt: string
+      closedAt: (string | null)
+    }
+  }
+  /** See one hold */
+  getHold: {
+    input: {
+      params: {
+        holdId: string
+      }
+    }
+    result: {
+      holdId: string
+      status: "open" | "captured" | "released" | "expired"
+      appId: string
+      meterId: string
+      locationId: string
+      currency: string
+      /** What was reserved. */
+      amount: number
+      /** What was charged of it. */
+      captured: number
+      /** What is reserved still. */
+      reserved: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        captured: string
+        /** Decimal text, exact. */
+        reserved: string
+      }
+      meta: {
+        eventId: string
+        description: string
+        userId?: string
+      }
+      expiresAt: string
+      createdAt: string
+      closedAt: (string | null)
+    }
+  }
+  /** Let go of what a hold has left */
+  releaseHold: {
+    input: {
+      params: {
+        holdId: string
+      }
+    }
+    result: {
+      success: true
+      holdId: string
+      status: "open" | "captured" | "released" | "expired"
+      appId: string
+      meterId: string
+      locationId: string
+      currency: string
+      /** What was reserved. */
+      amount: number
+      /** What was charged of it. */
+      captured: number
+      /** What is reserved still. */
+      reserved: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        captured: string
+        /** Decimal text, exact. */
+        reserved: string
+      }
+      meta: {
+        eventId: string
+        description: string
+        userId?: string
+      }
+      expiresAt: string
+      createdAt: string
+      closedAt: (string | null)
+    }
+  }
+  /** Charge what was held, or a part of it */
+  captureHold: {
+    input: {
+      params: {
+        holdId: string
+      }
+      body: {
+        /** The application of the token. */
+        appId: string
+        /** The location of the token. */
+        locationId: string
+        /** The organization the location belongs to. */
+        companyId: string
+        /** Your own number of what you charge for. The same one is never charged twice. */
+        eventId: string
+        /** What it was for; shown on the statement. */
+        description: string
+        /** More than 0, at most 6 decimals. */
+        units: number
+        price?: (number | null)
+        userId?: (string | null)
+        eventTime?: (string | null)
+        /** Whether what is left of the hold after it is released; true by default. */
+        final?: boolean
+        /** Whether what goes beyond the hold may be taken of the wallet; false by default. */
+        allowExcess?: boolean
+      }
+    }
+    result: {
+      success: true
+      chargeId: string
+      amountCharged: number
+      pricePerUnit: number
+      units: number
+      exact: {
+        /** Decimal text, exact. */
+        amountCharged: string
+        /** Decimal text, exact. */
+        pricePerUnit: string
+        /** Decimal text, exact. */
+        units: string
+      }
+      currency: string
+      /** True in the answer to a repeated request whose charge was given back meanwhile. */
+      refunded: boolean
+      createdAt: string
+      hold: {
+        holdId: string
+        status: "open" | "captured" | "released" | "expired"
+        appId: string
+        meterId: string
+        locationId: string
+        currency: string
+        /** What was reserved. */
+        amount: number
+        /** What was charged of it. */
+        captured: number
+        /** What is reserved still. */
+        reserved: number
+        exact: {
+          /** Decimal text, exact. */
+          amount: string
+          /** Decimal text, exact. */
+          captured: string
+          /** Decimal text, exact. */
+          reserved: string
+        }
+        meta: {
+          eventId: string
+          description: string
+          userId?: string
+        }
+        expiresAt: string
+        createdAt: string
+        closedAt: (string | null)
+      }
     }
   }
   /** List an application’s meters */
@@ -4906,11 +5307,20 @@ export const routes = {
   getApplicationInstanceByOrganization: ['GET', '/applications/{id}/instances/{organizationId}', 'organization'],
   getInstallerDetails: ['GET', '/marketplace/app/{appId}/installations', ''],
   uninstallApplication: ['DELETE', '/marketplace/app/{appId}/installations', ''],
+  chargeBatch: ['POST', '/marketplace/billing/charges/batch', ''],
   getCharges: ['GET', '/marketplace/billing/charges', ''],
   charge: ['POST', '/marketplace/billing/charges', ''],
   hasFunds: ['GET', '/marketplace/billing/charges/has-funds', ''],
   getSpecificCharge: ['GET', '/marketplace/billing/charges/{chargeId}', ''],
   deleteCharge: ['DELETE', '/marketplace/billing/charges/{chargeId}', ''],
+  listRefunds: ['GET', '/marketplace/billing/charges/{chargeId}/refunds', ''],
+  refundCharge: ['POST', '/marketplace/billing/charges/{chargeId}/refunds', ''],
+  listChargeAttempts: ['GET', '/marketplace/billing/charge-attempts', ''],
+  listHolds: ['GET', '/marketplace/billing/holds', ''],
+  createHold: ['POST', '/marketplace/billing/holds', ''],
+  getHold: ['GET', '/marketplace/billing/holds/{holdId}', ''],
+  releaseHold: ['DELETE', '/marketplace/billing/holds/{holdId}', ''],
+  captureHold: ['POST', '/marketplace/billing/holds/{holdId}/capture', ''],
   listMeters: ['GET', '/developers/applications/{id}/meters', 'organization'],
   createMeter: ['POST', '/developers/applications/{id}/meters', 'organization'],
   getMeter: ['GET', '/developers/applications/{id}/meters/{meterId}', 'organization'],

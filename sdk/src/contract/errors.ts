@@ -141,6 +141,16 @@ export const errorCatalogue = {
     'Usage limit reached',
     'The meter takes no more units in this period; wait until it ends.',
   ],
+  hold_closed: [
+    409,
+    'Hold closed',
+    'The hold was captured, released or has expired; make a new one, or charge without it.',
+  ],
+  hold_exceeded: [
+    422,
+    'Hold exceeded',
+    'More is charged than the hold has left; charge less, or send allowExcess to take the rest of the wallet.',
+  ],
   void_window_closed: [422, 'Void window closed', 'The charge is too old to be reversed this way.'],
   rate_limited: [429, 'Rate Limit Exceeded', 'Too many requests; wait for the time in Retry-After.'],
   internal_error: [500, 'Internal error', 'Something went wrong on our side; quote the traceId when you report it.'],

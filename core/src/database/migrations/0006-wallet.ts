@@ -251,9 +251,8 @@ export const walletMigration: Migration = {
       column.text('environment')
       column.text('meter_id')
       column.money('units')
-      column.money('required').nullable()
-      column.money('available').nullable()
-      column.text('currency').nullable()
+      // What the application was told of it.
+      column.json('details')
       column.integer('tries')
       column.time('first_time')
       column.time('last_time')
@@ -263,7 +262,7 @@ export const walletMigration: Migration = {
     })
     await createTable('stoa_holds', (column, table) => {
       column.id()
-      column.text('account_id').nullable()
+      column.text('account_id')
       column.text('application_id')
       column.text('installation_id')
       column.text('publisher_id')

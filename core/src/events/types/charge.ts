@@ -12,6 +12,9 @@ const ChargeData = Type.Object({
   units: Decimal(),
   pricePerUnit: Decimal(),
   amount: Decimal(),
+  baseAmount: Type.Optional(
+    Type.String({ description: 'What of the amount the application asks; the rest is the margin of who resells it.' }),
+  ),
   currency: Type.String({ pattern: '^[A-Z]{3}$' }),
   eventTime: Time(),
 })
@@ -24,9 +27,26 @@ const charge = {
   units: '3',
   pricePerUnit: '0.02',
   amount: '0.06',
+  baseAmount: '0.06',
   currency: 'USD',
   eventTime: exampleTime,
 }
+
+const DeclinedData = Type.Object({
+  ...placeMembers,
+  locationId: Id(),
+  meterId: Id(),
+  eventId: Type.String({ description: 'The application’s own id for what it wanted to charge.' }),
+  userId: Nullable(Type.String()),
+  units: Decimal(),
+  code: Type.String({ description: 'insufficient_funds, wallet_suspended, cap_reached or usage_limit_reached.' }),
+  required: Nullable(Decimal(), {
+    description: 'What the charge needs, in money, or in units for usage_limit_reached.',
+  }),
+  available: Nullable(Decimal(), { description: 'What the wallet has.' }),
+  limit: Nullable(Decimal(), { description: 'Of the cap or the meter.' }),
+  used: Nullable(Decimal(), { description: 'Under it in this period.' }),
+})
 
 const parts = {
   data: ChargeData,
@@ -45,5 +65,22 @@ export const chargeTypes = {
     ...parts,
     sentence: 'A charge of an application was given back.',
     example: charge,
+  }),
+  'charge.declined': ownType('charge.declined', {
+    ...parts,
+    data: DeclinedData,
+    sentence: 'A charge was declined by the wallet, a cap or a limit; told once for each eventId and reason.',
+    example: {
+      ...examplePlace,
+      meterId: charge.meterId,
+      eventId: charge.eventId,
+      userId: exampleIds.user,
+      units: '3',
+      code: 'insufficient_funds',
+      required: '0.06',
+      available: '0.01',
+      limit: null,
+      used: null,
+    },
   }),
 } satisfies Record<string, OwnType>

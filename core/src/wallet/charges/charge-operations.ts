@@ -1,6 +1,6 @@
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, reply, type Operation } from '../../http/index.ts'
-import { idMaxLength, idPattern, invalidField, StoaError, Type, Strict } from '../../kernel/index.ts'
+import { invalidField, StoaError, Type, Strict } from '../../kernel/index.ts'
 import {
   ChargeBody,
   ChargeCreated,
@@ -13,6 +13,7 @@ import {
   FundsQuery,
   mostSkipped,
 } from './charge-schemas.ts'
+import { checkId } from './check-id.ts'
 import { findCharge, listCharges, type ChargeFilter } from './charge-store.ts'
 import type { ChargeQueue } from './charge-queue.ts'
 import type { WalletContext } from '../context.ts'
@@ -62,6 +63,8 @@ export function chargeOperations(ctx: WalletContext, queue: ChargeQueue): Operat
         'event_id_reused',
         'currency_mismatch',
         'wallet_suspended',
+        'cap_reached',
+        'usage_limit_reached',
         'unavailable',
       ],
       transaction: false,
@@ -155,13 +158,6 @@ export function chargeOperations(ctx: WalletContext, queue: ChargeQueue): Operat
       },
     }),
   ]
-}
-
-const idForm = new RegExp(idPattern)
-
-function checkId(chargeId: string): string {
-  if (chargeId.length > idMaxLength || !idForm.test(chargeId)) throw new StoaError('charge_not_found')
-  return chargeId
 }
 
 type ListQuery = { [Name in keyof typeof ChargeListQuery.properties]?: string | number }

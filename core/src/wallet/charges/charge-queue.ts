@@ -10,6 +10,11 @@ export interface ChargeQueue {
    * it has been done.
    */
   submit(request: ChargeRequest): Promise<ChargeOutcome>
+  /**
+   * As many submits, in one transaction of their own, with an answer for each. With `atomic` the first that is refused refuses all of
+   * them: it is thrown as a RefusedBatch, and nothing is booked.
+   */
+  submitBatch(requests: ChargeRequest[], by: { atomic: boolean }): Promise<(ChargeOutcome | StoaError)[]>
   /** Resolves when everything submitted so far has been answered. */
   drain(): Promise<void>
 }
@@ -29,6 +34,23 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
   const together = openGroup(config.wallet.batchSize)
   // Bounded like the other, so that a batch which falls apart does not ask for a connection for each of its charges.
   const alone = openGroup(1)
+  const whole = createGroupCommit<ChargeRequest[], (ChargeOutcome | Error)[]>({
+    db,
+    maxBatch: 1,
+    writers: dialect.batchWriters,
+    run: async (trx, [requests]) => [await bookCharges(ctx, trx, requests!)],
+  })
+  const allOrNothing = createGroupCommit<ChargeRequest[], (ChargeOutcome | Error)[]>({
+    db,
+    maxBatch: 1,
+    writers: dialect.batchWriters,
+    run: async (trx, [requests]) => {
+      const outcomes = await bookCharges(ctx, trx, requests!)
+      const index = outcomes.findIndex((outcome) => outcome instanceof Error)
+      if (index >= 0) throw new RefusedBatch(index, outcomes[index] as StoaError)
+      return [outcomes]
+    },
+  })
   // Whole calls, not what the groups hold: a charge that is tried again is in neither of them for a moment.
   let underWay = 0
   const idle: (() => void)[] = []
@@ -53,22 +75,59 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
     }
   }
 
-  return {
-    async submit(request) {
-      if (underWay >= config.wallet.queueLimit) {
-        const message = 'Too many charges are waiting to be written; send it again after the time in Retry-After.'
-        throw new StoaError('unavailable', { message, retryAfter: 1 })
-      }
-      underWay++
+  async function submitBatch(requests: ChargeRequest[], atomic: boolean): Promise<(ChargeOutcome | StoaError)[]> {
+    for (let tries = 1; ; tries++) {
       try {
-        return await submit(request)
-      } finally {
-        underWay--
-        if (underWay === 0) for (const done of idle.splice(0)) done()
+        return (await (atomic ? allOrNothing : whole).submit(requests)) as (ChargeOutcome | StoaError)[]
+      } catch (error) {
+        if (error instanceof RefusedBatch) throw error
+        if (isConflict(error) && tries < mostTries) continue
+        if (isConflict(error)) throw new StoaError('unavailable', { retryAfter: 1, cause: error })
+        if (atomic || isDatabaseUnavailable(error)) throw error
+        return Promise.all(requests.map((request) => submit(request).catch(refusalOrThrow)))
       }
-    },
+    }
+  }
+
+  /** Counts what is under way, and refuses what would be too much before anything of it is done. */
+  async function admit<Answer>(count: number, work: () => Promise<Answer>): Promise<Answer> {
+    // One that is larger than all that may wait is let in when nothing does.
+    if (underWay > 0 && underWay + count > config.wallet.queueLimit) {
+      const message = 'Too many charges are waiting to be written; send it again after the time in Retry-After.'
+      throw new StoaError('unavailable', { message, retryAfter: 1 })
+    }
+    underWay += count
+    try {
+      return await work()
+    } finally {
+      underWay -= count
+      if (underWay === 0) for (const done of idle.splice(0)) done()
+    }
+  }
+
+  return {
+    submit: (request) => admit(1, () => submit(request)),
+    submitBatch: (requests, { atomic }) => admit(requests.length, () => submitBatch(requests, atomic)),
     drain: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   }
+}
+
+/** A batch of which nothing was booked, because of one of its charges. */
+export class RefusedBatch extends Error {
+  override name = 'RefusedBatch'
+  readonly index: number
+  readonly refusal: StoaError
+
+  constructor(index: number, refusal: StoaError) {
+    super(`charge ${index} of the batch was refused`)
+    this.index = index
+    this.refusal = refusal
+  }
+}
+
+function refusalOrThrow(error: unknown): StoaError {
+  if (error instanceof StoaError) return error
+  throw error
 }
 
 // Serialization failure, deadlock, or a charge of the same eventId by another process on a location that has no wallet to lock.

@@ -14,6 +14,7 @@ import {
   type Dialect,
   type Row,
 } from '../../database/index.ts'
+import type { Page, Paged } from '../../http/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import type { PriceLine } from '../meters/price-charge.ts'
 import type { Tenant } from '../tenant.ts'
@@ -51,10 +52,28 @@ export async function findCharge(db: Db, { installationId }: Tenant, id: string)
   return row ? mapCharge(row) : null
 }
 
+/** How many times something was given back of a charge. */
+export async function countRefunds(db: Db, id: string): Promise<number> {
+  const [row] = (await db(table).where({ id }).max({ seq: 'seq' })) as Row[]
+  return integer(row!.seq)
+}
+
+/** What was given back of a charge under this refundId. */
+export async function findRefund(db: Db, id: string, refundId: string): Promise<ChargeRecord | null> {
+  const row = (await db(table).where({ id, refund_id: refundId }).first()) as Row | undefined
+  return row ? mapRecord(row) : null
+}
+
 /** What was given back of a charge, in order. */
-export async function findRefunds(db: Db, id: string): Promise<ChargeRecord[]> {
-  const rows = (await db(table).where({ id }).where('seq', '>', 0).orderBy('seq')) as Row[]
-  return rows.map(mapRecord)
+export async function findRefunds(db: Db, id: string, page: Page): Promise<Paged<ChargeRecord>> {
+  const total = await countRefunds(db, id)
+  const rows = (await db(table)
+    .where({ id })
+    .where('seq', '>', 0)
+    .orderBy('seq')
+    .limit(page.limit)
+    .offset(page.offset)) as Row[]
+  return { items: rows.map(mapRecord), total }
 }
 
 /** Keeps the charge for this transaction until it ends; for one that no wallet paid, whose lock would do the same. */

@@ -81,6 +81,16 @@ export interface ChargeRequest extends ChargeKey {
   isBackfill: boolean
   /** Requests of the same batch are booked together, as one transaction for each wallet. Null for one by itself. */
   batchId: string | null
+  /** The hold it is captured of, or null. */
+  capture: Capture | null
+}
+
+export interface Capture {
+  holdId: string
+  /** Whether what the hold has left after it is released. */
+  isFinal: boolean
+  /** Whether what goes beyond the hold may be taken of the wallet. */
+  allowExcess: boolean
 }
 
 /** A charge, and whether it was there before this request. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../../http/index.ts'
 import { invalidField, microsText, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
-import type { ChargeRequest } from './charge.ts'
+import type { Capture, ChargeRequest } from './charge.ts'
 import { readTime } from './event-time.ts'
 import type { ChargeBody } from './charge-schemas.ts'
+import { backfillCharges } from '../permissions.ts'
 import { tenantOf } from '../tenant.ts'
 
 const mostUnits: Micros = 1_000_000_000n * 1_000_000n
@@ -13,7 +14,24 @@ const mostUnits: Micros = 1_000_000_000n * 1_000_000n
  * others than the token was issued for, `invalid_request` for a blank member, `invalid_units`, `validation_failed` for a time
  * that is none.
  */
-export function readChargeRequest(caller: Caller, body: ChargeBody): ChargeRequest {
+export function readChargeRequest(caller: Caller, body: ChargeBody, capture: Capture | null = null): ChargeRequest {
+  const { units, price, ...common } = readCommon(caller, body)
+  const eventTime = readEventTime(body.eventTime)
+  const parts = [body.meterId, common.organizationId, microsText(units), priceText(price), eventTime]
+  return {
+    ...common,
+    units,
+    price,
+    eventTime,
+    fingerprint: fingerprintOf(capture ? [...parts, capture.holdId] : parts),
+    isBackfill: caller.permissions.has(backfillCharges.name),
+    batchId: null,
+    capture,
+  }
+}
+
+/** What the bodies of charges and holds have in common. */
+export function readCommon(caller: Caller, body: Omit<ChargeBody, 'eventTime'>) {
   const tenant = tenantOf(caller)
   for (const name of ['appId', 'meterId', 'eventId', 'locationId', 'companyId', 'description', 'userId'] as const) {
     if (typeof body[name] === 'string' && body[name].trim() === '') throw blank(name)
@@ -23,10 +41,7 @@ export function readChargeRequest(caller: Caller, body: ChargeBody): ChargeReque
   refuseOthers('companyId', body.companyId, tenant.organizationId)
   const units = toMicros(body.units)
   if (units === null || units <= 0n || units > mostUnits) throw new StoaError('invalid_units', unitsDetails)
-  const eventTime = readEventTime(body.eventTime)
-  const price = body.price ?? null
   const { meterId, eventId, description } = body
-  const fingerprint = fingerprintOf([meterId, tenant.organizationId, microsText(units), priceText(price), eventTime])
   return {
     ...tenant,
     meterId,
@@ -34,12 +49,8 @@ export function readChargeRequest(caller: Caller, body: ChargeBody): ChargeReque
     description,
     userId: body.userId ?? null,
     units,
-    price,
-    eventTime,
+    price: body.price ?? null,
     currency: body.currency ?? null,
-    fingerprint,
-    isBackfill: false,
-    batchId: null,
   }
 }
 
@@ -67,12 +78,13 @@ function readEventTime(given: string | null | undefined): string | null {
 }
 
 // A price that is no decimal of ours was never charged, so its own text can stand for it.
-function priceText(price: number | null): string | null {
+export function priceText(price: number | null): string | null {
   if (price === null) return null
   const micros = toMicros(price)
   return micros === null ? String(price) : microsText(micros)
 }
 
-function fingerprintOf(parts: (string | null)[]): string {
+/** What a repeated request must agree with. */
+export function fingerprintOf(parts: (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { afterCommit } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
 import { microsNumber, proportion, StoaError, type Micros } from '../../kernel/index.ts'
+import { returnUsage } from '../caps/return-usage.ts'
 import type { WalletContext } from '../context.ts'
 import { findGrantMoves } from '../ledger/grant-store.ts'
 import type { Slice } from '../ledger/grant.ts'
@@ -9,7 +10,7 @@ import { openJournal, type Journal } from '../ledger/journal.ts'
 import { earningLegs, partsGivenBack } from '../revenue/earnings.ts'
 import type { Tenant } from '../tenant.ts'
 import { chargeEvent, tellCharge } from './charge-events.ts'
-import { findCharge, findRefunds, insertCharges, lockCharge } from './charge-store.ts'
+import { countRefunds, findCharge, findRefund, insertCharges, lockCharge } from './charge-store.ts'
 import type { Charge, ChargeRecord } from './charge.ts'
 
 const day = 86_400_000
@@ -50,8 +51,7 @@ export async function refundCharge(
   const journal = await openJournal(ctx, db, found.accountId === null ? [] : [found.accountId])
   if (found.accountId === null) await lockCharge(db, ctx.dialect, chargeId)
   const charge = (await findCharge(db, tenant, chargeId))!
-  const refunds = await findRefunds(db, chargeId)
-  const replayed = replay(charge, refunds, wish)
+  const replayed = wish.refundId === null ? null : replay(await findRefund(db, chargeId, wish.refundId), wish)
   if (replayed) return { charge, refund: replayed, replayed: true }
   if (charge.isRefunded) {
     if (wish.refundId === null) return { charge, refund: null, replayed: true }
@@ -63,7 +63,14 @@ export async function refundCharge(
 
   const { amount, units } = partOf(charge, wish)
   const slices = await slicesGivenBack(db, journal, charge, amount)
-  const refund = bookRefund(journal, charge, { wish, amount, units, seq: refunds.length + 1, slices })
+  const refund = bookRefund(journal, charge, {
+    wish,
+    amount,
+    units,
+    seq: (await countRefunds(db, chargeId)) + 1,
+    slices,
+  })
+  await returnUsage(db, ctx.dialect, charge, { amount, units }, journal.now)
   await journal.write()
   await insertCharges(db, ctx.dialect, [refund])
   const after = (await findCharge(db, tenant, chargeId))!
@@ -73,12 +80,11 @@ export async function refundCharge(
   return { charge: after, refund, replayed: false }
 }
 
-function replay(charge: Charge, refunds: ChargeRecord[], wish: RefundWish): ChargeRecord | null {
-  const known = wish.refundId === null ? undefined : refunds.find(({ refundId }) => refundId === wish.refundId)
+function replay(known: ChargeRecord | null, wish: RefundWish): ChargeRecord | null {
   if (!known) return null
   const same =
     (wish.amount === null || wish.amount === known.amount) && (wish.units === null || wish.units === known.units)
-  if (!same) throw new StoaError('refund_id_reused', { details: { chargeId: charge.id } })
+  if (!same) throw new StoaError('refund_id_reused', { details: { chargeId: known.id } })
   return known
 }
 

@@ -1,4 +1,5 @@
 import type { Application } from '../../applications/index.ts'
+import type { Environment } from '../../context.ts'
 import type { Db } from '../../database/index.ts'
 import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
@@ -31,6 +32,12 @@ export interface Meter {
   price: Price
   createdTime: string
   updatedTime: string
+}
+
+/** Throws `meter_inactive`, also for a test meter in production. */
+export function assertChargeable({ status }: Meter, environment: Environment): void {
+  if (status === 'active' || (status === 'test' && environment === 'sandbox')) return
+  throw new StoaError('meter_inactive')
 }
 
 type Amount = number | string | null

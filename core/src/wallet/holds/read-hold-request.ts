@@ -1,0 +1,26 @@
+import type { Caller } from '../../http/index.ts'
+import { invalidField, microsText, toMicros } from '../../kernel/index.ts'
+import { fingerprintOf, priceText, readCommon } from '../charges/read-charge-request.ts'
+import type { HoldBody } from './hold-schemas.ts'
+import type { HoldRequest } from './make-hold.ts'
+
+const usualSeconds = 3600
+
+/** As a charge of the same. `amount` may stand in the place of what the units come to. Throws `validation_failed` for an amount that is none. */
+export function readHoldRequest(caller: Caller, body: HoldBody): HoldRequest {
+  const { units, price, ...common } = readCommon(caller, body)
+  const amount = body.amount === undefined || body.amount === null ? null : toMicros(body.amount)
+  if (amount === null ? typeof body.amount === 'number' : amount <= 0n) {
+    throw invalidField('amount', 'must be more than 0, with at most 6 decimals and 15 digits')
+  }
+  const amountText = amount === null ? null : microsText(amount)
+  const parts = [body.meterId, common.organizationId, microsText(units), priceText(price), amountText]
+  return {
+    ...common,
+    units,
+    price,
+    amount,
+    fingerprint: fingerprintOf(parts),
+    expiresInSeconds: body.expiresIn ?? usualSeconds,
+  }
+}
