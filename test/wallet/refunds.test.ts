@@ -1,43 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import fc from 'fast-check'
-import { partsGivenBack } from '../../core/src/wallet/revenue/earnings.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openWorld, type World } from './world.ts'
-
-describe('the parts of what is given back', () => {
-  const whole = fc
-    .record({
-      base: fc.bigInt(1n, 10n ** 15n),
-      margin: fc.bigInt(0n, 10n ** 15n),
-      feeBps: fc.integer({ min: 0, max: 10_000 }),
-    })
-    .map(({ base, margin, feeBps }) => ({
-      amount: base + margin,
-      baseAmount: base,
-      feeAmount: (base * BigInt(feeBps)) / 10_000n,
-    }))
-
-  it('never pass what was taken, are never negative, and come to all of it in the end, however it is cut', () => {
-    fc.assert(
-      fc.property(whole, fc.array(fc.integer({ min: 1, max: 1000 }), { maxLength: 12 }), (charge, cuts) => {
-        const total = BigInt(cuts.reduce((sum, cut) => sum + cut, 0))
-        const amounts = cuts.map((cut) => (charge.amount * BigInt(cut)) / (total + 1n))
-        let before = 0n
-        const sums = { amount: 0n, baseAmount: 0n, feeAmount: 0n }
-        for (const amount of [...amounts, charge.amount - amounts.reduce((sum, each) => sum + each, 0n)]) {
-          const parts = partsGivenBack(charge, before, amount)
-          before += amount
-          for (const name of ['amount', 'baseAmount', 'feeAmount'] as const) {
-            expect(parts[name] >= 0n).toBe(true)
-            sums[name] += parts[name]
-          }
-          expect(parts.baseAmount <= parts.amount && parts.feeAmount <= parts.baseAmount).toBe(true)
-        }
-        expect(sums).toEqual(charge)
-      }),
-    )
-  })
-})
 
 eachDatabase((database) => {
   let world: World
@@ -105,7 +68,9 @@ eachDatabase((database) => {
     it('with the same refundId is done once, also at the same moment, and refused with other content', async () => {
       const { locationId, refund } = await charged(10)
       const answers = await Promise.all(Array.from({ length: 8 }, () => refund({ amount: 1 })))
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 200, 200, 200, 200, 201])
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+        200, 200, 200, 200, 200, 200, 200, 201,
+      ])
       expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(7)
       expect(await world.balance(locationId)).toBe('96')
       expect(await refund({ amount: 2 })).toMatchObject({ status: 422, body: { code: 'refund_id_reused' } })
@@ -118,7 +83,9 @@ eachDatabase((database) => {
         body: { code: 'refund_exceeds_charge', left: 5 },
       })
       const answers = await Promise.all(Array.from({ length: 9 }, (_, n) => refund({ refundId: `p${n}`, amount: 1 })))
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 201, 201, 201, 201, 422, 422, 422, 422])
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+        201, 201, 201, 201, 201, 422, 422, 422, 422,
+      ])
       expect(await world.balance(locationId)).toBe('100')
       expect(await world.checkLedger()).toEqual([])
     })
