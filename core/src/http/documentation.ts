@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { Router } from 'express'
+import { Router, type RequestHandler } from 'express'
 import type { Context } from '../context.ts'
 import { createOpenApi } from './openapi.ts'
 import { escapeHtml } from './page.ts'
-import { securityHeaders } from './common-handlers.ts'
+import { createSecurityHeaders } from './common-handlers.ts'
 import type { Operation } from './operation.ts'
 
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
@@ -18,7 +18,11 @@ export function documentationRouter(context: Context, operations: Operation[], v
   const { config } = context
   const document = JSON.stringify(createOpenApi(operations, config, version))
   const router = Router()
-  const headers = securityHeaders(config)
+  const setSecurityHeaders = createSecurityHeaders(config)
+  const headers: RequestHandler = (_req, res, next) => {
+    setSecurityHeaders(res)
+    next()
+  }
 
   router.get('/openapi.json', headers, (_req, res) => {
     res.setHeader('Access-Control-Allow-Origin', '*')

@@ -1,10 +1,11 @@
-import express, { Router, type RequestHandler, type Response } from 'express'
+import express, { Router, type Request, type RequestHandler, type Response } from 'express'
 import type { Context } from '../context.ts'
 import { createSchemaCompiler, StoaError } from '../kernel/index.ts'
 import type { Authenticate } from './caller.ts'
-import { commonHandlers, corsHandlers, setRequestId } from './common-handlers.ts'
+import { corsHandler, createSecurityHeaders, setRequestId } from './common-handlers.ts'
 import { createEventStreams, type EventStreams } from './event-streams.ts'
-import type { Operation } from './operation.ts'
+import { createRouteTable } from './find-route.ts'
+import type { Operation, Surface } from './operation.ts'
 import { createPipeline, type ExplainLack } from './pipeline.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { renderError } from './render-error.ts'
@@ -30,55 +31,98 @@ export function mountOperations({
   operations,
   streams = createEventStreams(context),
 }: MountOptions): Router {
-  const router = Router()
   const schemas = createSchemaCompiler()
   const rateLimit = createRateLimit(context.clock)
-  const ofPrograms = [...commonHandlers(context), ...corsHandlers(context)]
-  // No script of another origin has any business on a page (RFC 9700 section 2.6).
-  const ofPages = commonHandlers(context)
-  const pagePaths = new Set(operations.filter(({ surface }) => surface === 'page').flatMap(pathsOf))
-  const commonAt = (path: string) => (pagePaths.has(path) ? ofPages : ofPrograms)
-  const methodsByPath = new Map<string, Set<string>>()
+  const setSecurityHeaders = createSecurityHeaders(context.config)
+  const cors = corsHandler(context)
+  const routes = createRouteTable<Route>()
+  // By path, for what answers another method than the one that was asked for.
+  const methods = createRouteTable<{ allow: Set<string>; surface: Surface }>()
+  const methodsByPath = new Map<string, { allow: Set<string>; surface: Surface }>()
 
   for (const operation of operations) {
+    const { method, surface } = operation
     const pipeline = createPipeline(operation, { context, authenticate, explainLack, schemas, rateLimit, streams })
     const limit = operation.bodyKind === 'bytes' ? context.config.fileLimitBytes : context.config.bodyLimitBytes
     const takesBody = operation.body !== undefined || operation.bodyKind === 'bytes'
-    const raw = takesBody ? [express.raw({ type: () => true, limit })] : []
-    const paths = pathsOf(operation)
-    const handle: RequestHandler = async (req, res) => {
-      const started = performance.now()
-      try {
-        await pipeline(req, res)
-      } catch (error) {
-        renderError(error, req, res, operation.surface, context)
-      }
-      logRequest(context, operation, res, performance.now() - started)
+    const route = { operation, pipeline, readBody: takesBody ? express.raw({ type: () => true, limit }) : null }
+    for (const path of pathsOf(operation)) {
+      const known = methodsByPath.get(path) ?? { allow: new Set(), surface }
+      // Two operations under one path and method: the first is it.
+      if (known.allow.has(method)) continue
+      routes.add(method, path, route)
+      if (known.allow.size === 0) methods.add('GET', path, known)
+      methodsByPath.set(path, known)
+      // Express answers HEAD by the GET handler.
+      for (const each of method === 'GET' ? ['GET', 'HEAD'] : [method]) known.allow.add(each)
     }
-    const refuse: express.ErrorRequestHandler = (error, req, res, _next) => {
-      renderError(error, req, res, operation.surface, context)
-    }
-    const common = operation.surface === 'page' ? ofPages : ofPrograms
-    router[operation.method.toLowerCase() as 'get'](paths, ...common, ...raw, handle, refuse)
-    for (const path of paths) methodsByPath.set(path, (methodsByPath.get(path) ?? new Set()).add(operation.method))
   }
 
-  for (const [path, methods] of methodsByPath) {
-    // Express answers HEAD by the GET handler.
-    const allow = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
-    router.all(path, ...commonAt(path), (req, res) => {
-      res.setHeader('Allow', `${allow}, OPTIONS`)
-      if (req.method === 'OPTIONS') return void res.status(204).end()
-      renderError(new StoaError('method_not_allowed'), req, res, 'store', context)
+  function begin(req: Request, res: Response): void {
+    setRequestId(req, res)
+    setSecurityHeaders(res)
+  }
+
+  function refuse(error: unknown, req: Request, res: Response, surface: Surface): void {
+    renderError(error, req, res, surface, context)
+  }
+
+  /** No script of another origin has any business on a page (RFC 9700 section 2.6). */
+  function withCors(req: Request, res: Response, surface: Surface, then: () => void): void {
+    if (!cors || surface === 'page') return then()
+    void cors(req, res, (error: unknown) => (error ? refuse(error, req, res, surface) : then()))
+  }
+
+  async function handle({ operation, pipeline }: Route, req: Request, res: Response): Promise<void> {
+    const started = performance.now()
+    try {
+      await pipeline(req, res)
+    } catch (error) {
+      refuse(error, req, res, operation.surface)
+    }
+    logRequest(context, operation, res, performance.now() - started)
+  }
+
+  function serve(route: Route, req: Request, res: Response): void {
+    const { surface } = route.operation
+    begin(req, res)
+    withCors(req, res, surface, () => {
+      if (!route.readBody) return void handle(route, req, res)
+      void route.readBody(req, res, (error: unknown) =>
+        error ? refuse(error, req, res, surface) : void handle(route, req, res),
+      )
     })
   }
-  // A path of ours whose percent-encoding is broken: Express passes all handlers by that take no error.
-  const refuseBrokenPath: express.ErrorRequestHandler = (error, req, res, _next) => {
-    setRequestId(req, res)
-    renderError(error, req, res, 'store', context)
-  }
-  router.use(refuseBrokenPath)
+
+  const router = Router()
+  router.use((req, res, next) => {
+    const { method, path } = req
+    const found = routes.find(method, path)
+    if (found === 'broken') {
+      begin(req, res)
+      return refuse(new StoaError('not_found'), req, res, 'store')
+    }
+    if (found) {
+      req.params = found.params
+      return serve(found.route, req, res)
+    }
+    const other = methods.find('GET', path)
+    if (other === null || other === 'broken') return next()
+    const { allow, surface } = other.route
+    begin(req, res)
+    withCors(req, res, surface, () => {
+      res.setHeader('Allow', `${[...allow].join(', ')}, OPTIONS`)
+      if (method === 'OPTIONS') return void res.status(204).end()
+      refuse(new StoaError('method_not_allowed'), req, res, 'store')
+    })
+  })
   return router
+}
+
+interface Route {
+  operation: Operation
+  pipeline: ReturnType<typeof createPipeline>
+  readBody: RequestHandler | null
 }
 
 /** The paths an operation answers under: its own, its aliases, and each below the prefixes that choose a scope. */
