@@ -5,6 +5,8 @@ export interface Dialect {
   readonly name: DialectName
   /** `FOR UPDATE` and `SKIP LOCKED` exist; without them one writer holds the whole database anyway. */
   readonly rowLocks: boolean
+  /** It runs in this process, so that a statement costs no round trip. */
+  readonly inProcess: boolean
   /** Several host processes may share the database. */
   readonly manyProcesses: boolean
   /** How many group-commit batches may be under way at once. */
@@ -27,6 +29,7 @@ export const dialects: Record<DialectName, Dialect> = {
   sqlite: {
     name: 'sqlite',
     rowLocks: false,
+    inProcess: true,
     manyProcesses: false,
     batchWriters: 1,
     timeType: 'text',
@@ -41,6 +44,7 @@ export const dialects: Record<DialectName, Dialect> = {
   postgres: {
     name: 'postgres',
     rowLocks: true,
+    inProcess: false,
     manyProcesses: true,
     batchWriters: 2,
     timeType: 'timestamptz(3)',

@@ -10,17 +10,16 @@ import { lockCounters, updateCounters } from '../caps/usage-counters.ts'
 import type { WalletContext } from '../context.ts'
 import { holdEvent } from '../holds/hold-events.ts'
 import { findHolds, updateHold } from '../holds/hold-store.ts'
-import { accountId } from '../ledger/account.ts'
 import { openJournal } from '../ledger/journal.ts'
-import { ensureAccounts, findOwnersWithWallets } from '../ledger/ledger-store.ts'
-import { earningAccounts } from '../revenue/earnings.ts'
+import { findOwnersWithWallets } from '../ledger/ledger-store.ts'
 import { keyOf, type ChargeOutcome, type ChargeRequest } from './charge.ts'
 import { isDeclined, recordDeclined } from './charge-attempts.ts'
 import { chargeEvent, tellCharge } from './charge-events.ts'
 import { findCharges, insertCharges } from './charge-store.ts'
-import { payerOf, readTerms } from './charge-terms.ts'
+import { readTerms } from './charge-terms.ts'
 import { createCharge, type Batch } from './create-charge.ts'
 import { createDrafts } from './drafts.ts'
+import type { KnownEarners } from './known-earners.ts'
 
 /**
  * Books many charges in one transaction: reads all they need, decides one after the other in the order of their arrival, each on
@@ -31,11 +30,12 @@ export async function bookCharges(
   ctx: WalletContext,
   trx: Knex.Transaction,
   requests: ChargeRequest[],
+  earners: KnownEarners,
 ): Promise<(ChargeOutcome | Error)[]> {
-  const batch = await readBatch(ctx, trx, requests)
+  const batch = await readBatch(ctx, trx, requests, earners)
   const outcomes = requests.map((request) => decide(batch, request))
   const { created, journal, drafts, counters, holds, captured, now } = batch
-  await ensureAccounts(trx, ctx.dialect, created.flatMap(earningAccounts), now)
+  await earners.ensure(trx, ctx.dialect, created, now)
   drafts.post(journal)
   await journal.write()
   await insertCharges(trx, ctx.dialect, created)
@@ -56,7 +56,12 @@ export async function bookCharges(
 // The wallets are locked before the charges are looked for. Requests with the same key are mostly for the same wallet, so whoever
 // holds it sees every charge that was made of it before, also by another process; where the payer changed meanwhile, the unique index
 // refuses the second.
-async function readBatch(ctx: WalletContext, trx: Knex.Transaction, requests: ChargeRequest[]): Promise<Batch> {
+async function readBatch(
+  ctx: WalletContext,
+  trx: Knex.Transaction,
+  requests: ChargeRequest[],
+  earners: KnownEarners,
+): Promise<Batch> {
   const now = nowIso(ctx.clock)
   const terms = await readTerms(trx, requests, now)
   const installationIds = [...new Set(requests.map(({ installationId }) => installationId))]
@@ -64,8 +69,7 @@ async function readBatch(ctx: WalletContext, trx: Knex.Transaction, requests: Ch
   const payers = new Map(
     requests.flatMap((request) => {
       const payable = terms.get(request)
-      const payer = payable && payerOf(request, payable)
-      return payer ? [[accountId(payer), payer] as const] : []
+      return payable ? [[payable.walletId, payable.payer] as const] : []
     }),
   )
   const heldOn = [...(await findHolds(trx, holdIds)).values()].map((hold) => hold.accountId)
@@ -95,7 +99,7 @@ async function readBatch(ctx: WalletContext, trx: Knex.Transaction, requests: Ch
     countedKeys: new Set(),
     created: [],
     captured: new Set(),
-    drafts: createDrafts(),
+    drafts: createDrafts(earners),
   }
 }
 

@@ -2,6 +2,7 @@ import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../
 import { StoaError } from '../../kernel/index.ts'
 import { bookCharges } from './charge-batch.ts'
 import type { ChargeOutcome, ChargeRequest } from './charge.ts'
+import { createKnownEarners } from './known-earners.ts'
 import type { WalletContext } from '../context.ts'
 
 export interface ChargeQueue {
@@ -24,12 +25,13 @@ const mostTries = 5
 /** Charges of many clients share transactions: whatever arrives while one is being written is the next one. */
 export function createChargeQueue(ctx: WalletContext): ChargeQueue {
   const { db, dialect, config } = ctx
+  const earners = createKnownEarners()
   const openGroup = (maxBatch: number) =>
     createGroupCommit<ChargeRequest, ChargeOutcome>({
       db,
       maxBatch,
       writers: dialect.batchWriters,
-      run: (trx, requests) => bookCharges(ctx, trx, requests),
+      run: (trx, requests) => bookCharges(ctx, trx, requests, earners),
     })
   const together = openGroup(config.wallet.batchSize)
   // Bounded like the other, so that a batch which falls apart does not ask for a connection for each of its charges.
@@ -38,14 +40,14 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
     db,
     maxBatch: 1,
     writers: dialect.batchWriters,
-    run: async (trx, [requests]) => [await bookCharges(ctx, trx, requests!)],
+    run: async (trx, [requests]) => [await bookCharges(ctx, trx, requests!, earners)],
   })
   const allOrNothing = createGroupCommit<ChargeRequest[], (ChargeOutcome | Error)[]>({
     db,
     maxBatch: 1,
     writers: dialect.batchWriters,
     run: async (trx, [requests]) => {
-      const outcomes = await bookCharges(ctx, trx, requests!)
+      const outcomes = await bookCharges(ctx, trx, requests!, earners)
       const index = outcomes.findIndex((outcome) => outcome instanceof Error)
       if (index >= 0) throw new RefusedBatch(index, outcomes[index] as StoaError)
       return [outcomes]

@@ -1,5 +1,5 @@
 import type { Db } from '../../database/index.ts'
-import type { AccountKey } from '../ledger/account.ts'
+import { accountId, type AccountKey } from '../ledger/account.ts'
 import { findMeters } from '../meters/meter-store.ts'
 import type { Meter } from '../meters/meters.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
@@ -12,6 +12,9 @@ export interface ChargeTerms {
   meter: Meter
   rule: Rebilling | null
   feeBps: number
+  /** Whose wallet pays, and the id it has, or would have. */
+  payer: AccountKey
+  walletId: string
 }
 
 /** What names a charge's terms. */
@@ -35,13 +38,14 @@ export async function readTerms<Key extends TermsKey>(
     const meter = meters.get(key.meterId)
     if (meter?.applicationId !== key.applicationId) continue
     const rule = rules.length === 0 ? null : ruleFor(rules, { ...key, itemId: meter.id })
-    terms.set(key, { meter, rule, feeBps: fees.get(key.applicationId) ?? 0 })
+    const payer = payerOf(key, { meter, rule })
+    const feeBps = fees.get(key.applicationId) ?? 0
+    terms.set(key, { meter, rule, feeBps, payer, walletId: accountId(payer) })
   }
   return terms
 }
 
-/** Whose wallet pays. */
-export function payerOf(
+function payerOf(
   { organizationId, locationId, environment }: TermsKey,
   { meter, rule }: Pick<ChargeTerms, 'meter' | 'rule'>,
 ): AccountKey {

@@ -2,7 +2,7 @@ import { microsNumber, newId, StoaError } from '../../kernel/index.ts'
 import { refuseBeyondLimits, unitsBefore, type Limit } from '../caps/limits.ts'
 import { counterName, type UsageCounter } from '../caps/usage-counters.ts'
 import { reservedBy, splitSlices, type Hold } from '../holds/hold.ts'
-import { accountId, type Account } from '../ledger/account.ts'
+import type { Account } from '../ledger/account.ts'
 import { availableFor, sliceGrants, type Purpose, type Slice } from '../ledger/grant.ts'
 import type { Journal } from '../ledger/journal.ts'
 import { assertChargeable } from '../meters/meters.ts'
@@ -10,7 +10,7 @@ import { priceCharge } from '../meters/price-charge.ts'
 import { resell } from '../rebilling/rebilling.ts'
 import { feeOf } from '../revenue/earnings.ts'
 import { keyOf, type Capture, type Charge, type ChargeRequest } from './charge.ts'
-import { payerOf, type ChargeTerms } from './charge-terms.ts'
+import type { ChargeTerms } from './charge-terms.ts'
 import type { Drafts } from './drafts.ts'
 import { insufficientFunds } from './insufficient-funds.ts'
 
@@ -53,7 +53,7 @@ export function createCharge(batch: Batch, request: ChargeRequest): Charge {
   const eventTime = checkEventTime(request, batch.now)
   const { amount } = resell(rule, priced.amount, units)
   const hold = request.capture && openHold(batch, request, request.capture)
-  const wallet = hold ? batch.journal.account(hold.accountId) : payingWallet(batch, request, terms)
+  const wallet = hold ? batch.journal.account(hold.accountId) : payingWallet(batch, terms)
   if (wallet?.status === 'suspended') throw new StoaError('wallet_suspended')
   refuseBeyondLimits(limits, batch.counters, { units, amount })
 
@@ -109,9 +109,8 @@ function checkEventTime({ eventTime, isBackfill }: ChargeRequest, now: string): 
 }
 
 /** The payer's wallet in the currency of the price; null when it has none at all, which is as good as an empty one. */
-function payingWallet(batch: Batch, request: ChargeRequest, terms: ChargeTerms): Account | null {
-  const payer = payerOf(request, terms)
-  const wallet = batch.journal.account(accountId(payer))
+function payingWallet(batch: Batch, { payer, walletId }: ChargeTerms): Account | null {
+  const wallet = batch.journal.account(walletId)
   if (!wallet && batch.elsewhere.has(`${payer.ownerId} ${payer.environment}`)) throw new StoaError('currency_mismatch')
   return wallet
 }

@@ -2,8 +2,9 @@ import { newId, type Micros } from '../../kernel/index.ts'
 import type { Account } from '../ledger/account.ts'
 import type { Journal } from '../ledger/journal.ts'
 import type { Leg } from '../ledger/ledger.ts'
-import { earningLegs } from '../revenue/earnings.ts'
+import { legsOf } from '../revenue/earnings.ts'
 import type { Charge } from './charge.ts'
+import type { KnownEarners } from './known-earners.ts'
 
 interface Draft {
   transactionId: string
@@ -28,7 +29,7 @@ export interface Drafts {
   post(journal: Journal): void
 }
 
-export function createDrafts(): Drafts {
+export function createDrafts(earners: KnownEarners): Drafts {
   const drafts: Draft[] = []
   const shared = new Map<string, Draft>()
   const pending = new Map<Account, Micros>()
@@ -48,7 +49,7 @@ export function createDrafts(): Drafts {
       const draft = draftFor(charge, wallet, batchId)
       draft.amount += charge.amount
       if (wallet) pending.set(wallet, (pending.get(wallet) ?? 0n) + charge.amount)
-      for (const { account, amount } of earningLegs(charge, charge)) {
+      for (const { account, amount } of legsOf(earners.idsOf(charge), charge)) {
         draft.legs.set(account.id, (draft.legs.get(account.id) ?? 0n) + amount)
       }
       return draft.transactionId

@@ -11,7 +11,7 @@ import { priceCharge } from '../meters/price-charge.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor } from '../rebilling/rebilling.ts'
 import type { Tenant } from '../tenant.ts'
-import { payerOf, readTerms } from './charge-terms.ts'
+import { readTerms } from './charge-terms.ts'
 
 export interface FundsQuestion {
   amount?: string | undefined
@@ -69,7 +69,7 @@ async function readQuestion(
   if (units === null || units <= 0n) throw new StoaError('invalid_units')
   const price = given(question.price)
   const priced = priceCharge(terms.meter.price, { units, price, currency: null, used: 0n })
-  return { required: resell(terms.rule, priced.amount, units).amount, payer: payerOf(key, terms), meterId }
+  return { required: resell(terms.rule, priced.amount, units).amount, payer: terms.payer, meterId }
 }
 
 /** Who pays for what is no meter's: the rule for all of the application's items decides. */

@@ -6,10 +6,10 @@ import { findCaps } from '../caps/cap-store.ts'
 import { limitsOf, refuseBeyondLimits, unitsBefore } from '../caps/limits.ts'
 import { lockCounters } from '../caps/usage-counters.ts'
 import { insufficientFunds } from '../charges/insufficient-funds.ts'
-import { payerOf, readTerms, type ChargeTerms } from '../charges/charge-terms.ts'
+import { readTerms, type ChargeTerms } from '../charges/charge-terms.ts'
 import type { ChargeRequest } from '../charges/charge.ts'
 import type { WalletContext } from '../context.ts'
-import { accountId, type Account } from '../ledger/account.ts'
+import type { Account } from '../ledger/account.ts'
 import { availableFor, sliceGrants } from '../ledger/grant.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { assertChargeable } from '../meters/meters.ts'
@@ -36,7 +36,7 @@ export async function makeHold(
 ): Promise<{ hold: Hold; replayed: boolean }> {
   const now = nowIso(ctx.clock)
   const terms = (await readTerms(db, [request], now)).get(request)
-  const walletId = terms && accountId(payerOf(request, terms))
+  const walletId = terms?.walletId
   const journal = await openJournal(ctx, db, walletId ? [walletId] : [])
   const known = await findHold(db, request)
   if (known) {

@@ -22,7 +22,8 @@ const entries = 'stoa_ledger_entries'
 /** Makes those of the accounts that do not exist. Whoever makes one first, the others get the same. */
 export async function ensureAccounts(db: Db, dialect: Dialect, wanted: NewAccount[], now: string): Promise<void> {
   // In one order, so that two that make some of the same never wait for each other.
-  const rows = wanted.map((account) => newRow(account, now)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const distinct = new Map(wanted.map((account) => [accountId(account), newRow(account, now)]))
+  const rows = [...distinct.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   await insertRows(db, dialect, accounts, rows, 'on conflict do nothing')
 }
 

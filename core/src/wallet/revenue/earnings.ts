@@ -27,12 +27,27 @@ export interface Parts {
 export const feeOf = (baseAmount: Micros, feeBps: number): Micros => (baseAmount * BigInt(feeBps)) / 10_000n
 
 /** Where a payment goes, without the payer's own leg. With negative parts: where it comes back from. */
-export function earningLegs(earners: Earners, { amount, baseAmount, feeAmount }: Parts): Leg[] {
+export function earningLegs(earners: Earners, parts: Parts): Leg[] {
+  return legsOf(earningIds(earners), parts)
+}
+
+/** Ids of the accounts of those who earn. Worth keeping where the same earn again and again. */
+export interface EarningIds {
+  payable: string
+  fee: string
+  margin: string
+}
+
+export function earningIds(earners: Earners): EarningIds {
   const [payable, fee, margin] = earningAccounts(earners)
+  return { payable: accountId(payable), fee: accountId(fee), margin: accountId(margin) }
+}
+
+export function legsOf({ payable, fee, margin }: EarningIds, { amount, baseAmount, feeAmount }: Parts): Leg[] {
   return [
-    { account: { id: accountId(payable) }, amount: baseAmount - feeAmount },
-    { account: { id: accountId(fee) }, amount: feeAmount },
-    { account: { id: accountId(margin) }, amount: amount - baseAmount },
+    { account: { id: payable }, amount: baseAmount - feeAmount },
+    { account: { id: fee }, amount: feeAmount },
+    { account: { id: margin }, amount: amount - baseAmount },
   ]
 }
 
@@ -43,7 +58,7 @@ export function earningAccounts({
   organizationId,
   environment,
   currency,
-}: Earners): [NewAccount, NewAccount, NewAccount] {
+}: Earners): [payable: NewAccount, fee: NewAccount, margin: NewAccount] {
   const at = { environment, currency }
   return [
     { kind: 'app_payable', ownerType: 'application', ownerId: applicationId, organizationId: publisherId, ...at },
