@@ -45,9 +45,7 @@ export async function insertCap(db: Db, cap: Cap): Promise<void> {
 /** The installation must be locked: decisions about its caps follow each other. */
 export async function updateCap(db: Db, cap: Cap): Promise<void> {
   const { amount, revision, updatedTime, endedTime } = cap
-  await db(caps)
-    .where({ id: cap.id })
-    .update({ amount, revision, updated_time: updatedTime, ended_time: endedTime })
+  await db(caps).where({ id: cap.id }).update({ amount, revision, updated_time: updatedTime, ended_time: endedTime })
 }
 
 /** One decision about a cap. */
