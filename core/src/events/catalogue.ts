@@ -4,6 +4,7 @@ import { applicationTypes } from './types/application.ts'
 import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
 import { installationTypes } from './types/installation.ts'
+import { meterTypes } from './types/meter.ts'
 import type { OwnType } from './types/own-type.ts'
 import { walletTypes } from './types/wallet.ts'
 
@@ -14,6 +15,7 @@ export const eventCatalogue = {
   ...applicationTypes,
   ...chargeTypes,
   ...endpointTypes,
+  ...meterTypes,
   ...walletTypes,
 } satisfies Record<string, OwnType>
 
