@@ -213,7 +213,8 @@ export function priceVersionShape(
 }
 
 function stateOf(meter: Meter, price: PriceVersion, endTime: string | null): (typeof states)[number] {
-  if (endTime !== null && endTime <= price.effectiveTime) return 'replaced'
+  const wasPlanned = price.createdTime < price.effectiveTime
+  if (wasPlanned && endTime !== null && endTime <= price.effectiveTime) return 'replaced'
   if (price.version === meter.price.version) return 'in-force'
   return price.version > meter.price.version ? 'planned' : 'past'
 }
