@@ -1,6 +1,7 @@
 import type { EventTypeDefinition } from './event-types.ts'
 import { applicationInstanceTypes } from './types/application-instance.ts'
 import { applicationTypes } from './types/application.ts'
+import { capTypes } from './types/cap.ts'
 import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
 import { installationTypes } from './types/installation.ts'
@@ -13,6 +14,7 @@ export const eventCatalogue = {
   ...applicationInstanceTypes,
   ...installationTypes,
   ...applicationTypes,
+  ...capTypes,
   ...chargeTypes,
   ...endpointTypes,
   ...meterTypes,

@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
 import type { Operation } from '../http/index.ts'
+import { capOperations } from './caps/cap-operations.ts'
+import { ownCapOperations } from './caps/own-cap-operations.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
@@ -19,7 +21,13 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...chargeOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+      ...capOperations(ctx),
+      ...ownCapOperations(ctx),
+    ],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

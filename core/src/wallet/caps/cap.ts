@@ -43,6 +43,8 @@ export interface CapRequest extends CapScope {
   amount: Micros
   reason: string
   status: (typeof capRequestStatuses)[number]
+  /** What the merchant says to it. */
+  answer: string | null
   decidedBy: string | null
   decidedTime: string | null
   createdTime: string

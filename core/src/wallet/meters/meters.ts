@@ -3,6 +3,7 @@ import type { Application } from '../../applications/index.ts'
 import type { Db } from '../../database/index.ts'
 import { invalidField, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { checkCurrency } from './currency.ts'
 import { announcePrice } from './meter-events.ts'
 import {
   findMeter,
@@ -52,7 +53,6 @@ export interface MeterChanges extends Partial<NewMeter> {
 }
 
 const yearMilliseconds = 366 * 86_400_000
-const currencies = new Set(Intl.supportedValuesOf('currency'))
 
 /**
  * Makes a meter with its first price, in force at once. Throws `validation_failed` with the field's path; the rules are those of
@@ -67,7 +67,7 @@ export async function createMeter(
 ): Promise<Meter> {
   const now = nowIso(ctx.clock)
   const currency = input.currency ?? ctx.config.currency
-  if (!currencies.has(currency)) throw invalidField('currency', 'must be a currency of ISO 4217 such as USD')
+  checkCurrency('currency', currency)
   const product: Product = {
     productType: input.productType ?? 'custom',
     productId: input.productId ?? null,
