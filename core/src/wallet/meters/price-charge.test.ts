@@ -43,8 +43,9 @@ const graduated = fc
 const volume = fc
   .record({ tiers, freeUnits })
   .map(({ tiers: some, freeUnits: free }) => priceOf({ type: 'volume', tiers: some, freeUnits: free }))
+// Not so small that a month of them is more than a wallet can hold.
 const packaged = fc
-  .record({ unitPrice: amounts, packageSize: fc.bigInt({ min: 1n, max: 100n * one }), freeUnits })
+  .record({ unitPrice: amounts, packageSize: fc.bigInt({ min: 10_000n, max: 100n * one }), freeUnits })
   .map((terms) => priceOf({ type: 'package', ...terms }))
 const fixed = fc.record({ unitPrice: amounts, freeUnits }).map((terms) => priceOf({ type: 'fixed', ...terms }))
 /** What is used in a month does not matter by how many charges. */
