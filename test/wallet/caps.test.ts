@@ -114,7 +114,7 @@ eachDatabase((database) => {
       await set({ amount: 10, period: 'day' })
       await set({ amount: 5, meterId: world.dynamic })
       const charge = (body: object) => world.charge({ ...body, locationId }, token)
-      await charge({ units: 2 })
+      const early = (await charge({ units: 2 })).body.chargeId
       await charge({ meterId: world.dynamic, price: 4 })
       const { chargeId } = (await charge({ units: 10 })).body
       const used = async () => (await caps()).map((cap) => [cap['used'], cap['left']])
@@ -133,6 +133,9 @@ eachDatabase((database) => {
       token = await renewed()
       expect((await caps())[1]).toMatchObject({ used: 0, left: 10, resetsAt: `${tomorrow()}T00:00:00.000Z` })
       expect((await caps())[0]).toMatchObject({ used: 5 })
+      // It counted yesterday, and so does what is given back of it.
+      await world.void(early, token)
+      expect((await caps()).map(({ used }) => used)).toEqual([4, 0, 4])
     })
 
     it('can set a cap below what was used', async () => {
