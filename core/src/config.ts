@@ -219,6 +219,13 @@ export const ConfigSchema = Type.Object(
     ),
     wallet: Type.Object(
       {
+        highestPrice: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 200,
+          description:
+            'Highest price of a unit, or of a package, that meters can have, in their currency. 200 is HighLevel’s. A lower one leaves prices alone that are there already.',
+        }),
         voidWindowDays: Type.Integer({
           minimum: 0,
           default: 60,

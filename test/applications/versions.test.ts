@@ -260,9 +260,16 @@ eachDatabase((database) => {
           unit: 'mail',
           priceType: 'fixed',
           currency: expect.any(String),
+          text: expect.stringMatching(/^0\.5 [A-Z]{3} per mail$/),
           pricePerUnit: '0.5',
           minPricePerUnit: null,
           maxPricePerUnit: null,
+          rateBps: null,
+          package: null,
+          tiers: null,
+          freeUnits: '0',
+          dailyLimit: null,
+          cycleLimit: null,
         },
       ])
     })

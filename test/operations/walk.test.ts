@@ -24,6 +24,9 @@ const bodies: Record<string, object> = {
   refundCharge: { refundId: 'x' },
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
+  setCap: { period: 'day', amount: 1 },
+  askForCap: { period: 'day', amount: 2, reason: 'x' },
+  approveCapRequest: { amount: 2 },
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
@@ -308,7 +311,16 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
   const installed = await publisher.getApplicationInstanceByOrganization({
     params: { id: world.application.id, organizationId: location },
   })
-  const charge = await createClient({ baseUrl: url, token: installed.token! }).charge({
+  const asInstalled = createClient({ baseUrl: url, token: installed.token! })
+  const cap = await merchantAt(location).setCap({
+    params: { applicationId: world.application.id },
+    body: { period: 'day', amount: 1000 },
+  })
+  const capRequest = await asInstalled.askForCap({
+    params: { appId: world.application.id },
+    body: { period: 'day', amount: 2000, reason: 'walk' },
+  })
+  const charge = await asInstalled.charge({
     body: {
       appId: world.application.id,
       meterId: world.application.meters.fixed,
@@ -360,6 +372,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ],
     ['/applications', { id: hidden.id, organizationId: location }],
     ['/files', { id: demoFile.id }],
+    [
+      '/application-instances/:applicationId/cap',
+      { applicationId: world.application.id, capId: cap.id, requestId: capRequest.id },
+    ],
     ['/application-instances', { applicationId: hidden.id }],
     ['/marketplace/app', { appId: world.application.id }],
     ['/marketplace/billing', { chargeId: charge.chargeId, holdId: hold.holdId }],

@@ -3,17 +3,29 @@ import type { EventsContext } from '../events/index.ts'
 import type { Caller } from '../http/index.ts'
 import type { SettingsCompiler } from './settings-schema/index.ts'
 
-/** What one unit of a meter costs. */
+/** What a meter costs. Amounts and units are decimal text; what a type of price does not have is null. */
 export interface Price {
   meterId: string
   name: string
   unit: string
   priceType: 'fixed' | 'dynamic' | 'package' | 'graduated' | 'volume' | 'percentage'
   currency: string
-  /** Decimal text: the price, or the bounds of a dynamic one. */
+  /** All of it in words, for those who pay: `0.05 USD per message, the first 100 each month free`. */
+  text: string
+  /** The price, or the usual one of a dynamic meter. */
   pricePerUnit: string | null
   minPricePerUnit: string | null
   maxPricePerUnit: string | null
+  /** Hundredths of a percent of the amount that comes with a charge. */
+  rateBps: number | null
+  package: { size: string; price: string } | null
+  /** Each for the units above the one before it, in a calendar month. */
+  tiers: { upTo: string | null; price: string }[] | null
+  /** Of a calendar month. */
+  freeUnits: string
+  /** Most units of an installation in a day, and in a calendar month; null for no limit. */
+  dailyLimit: string | null
+  cycleLimit: string | null
 }
 
 export interface ApplicationsContext extends EventsContext {

@@ -20,9 +20,16 @@ const PriceShape = Type.Object({
   unit: Type.String(),
   priceType: OneOf(['fixed', 'dynamic', 'package', 'graduated', 'volume', 'percentage']),
   currency: Type.String(),
+  text: Type.String({ description: 'All of it in words, for those who pay.' }),
   pricePerUnit: Decimal,
   minPricePerUnit: Decimal,
   maxPricePerUnit: Decimal,
+  rateBps: Nullable(Type.Integer(), { description: 'Hundredths of a percent of the amount that comes with a charge.' }),
+  package: Nullable(Type.Object({ size: Type.String(), price: Type.String() })),
+  tiers: Nullable(Type.Array(Type.Object({ upTo: Decimal, price: Type.String() }))),
+  freeUnits: Type.String({ description: 'Of each calendar month. Decimal text.' }),
+  dailyLimit: Decimal,
+  cycleLimit: Decimal,
 })
 
 /** A version as its author sees it. */

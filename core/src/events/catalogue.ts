@@ -1,10 +1,12 @@
 import type { EventTypeDefinition } from './event-types.ts'
 import { applicationInstanceTypes } from './types/application-instance.ts'
 import { applicationTypes } from './types/application.ts'
+import { capTypes } from './types/cap.ts'
 import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
 import { holdTypes } from './types/hold.ts'
 import { installationTypes } from './types/installation.ts'
+import { meterTypes } from './types/meter.ts'
 import type { OwnType } from './types/own-type.ts'
 import { walletTypes } from './types/wallet.ts'
 
@@ -13,9 +15,11 @@ export const eventCatalogue = {
   ...applicationInstanceTypes,
   ...installationTypes,
   ...applicationTypes,
+  ...capTypes,
   ...chargeTypes,
   ...holdTypes,
   ...endpointTypes,
+  ...meterTypes,
   ...walletTypes,
 } satisfies Record<string, OwnType>
 

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import type { Operation } from '../http/index.ts'
 import { batchOperations } from './charges/batch-operations.ts'
+import { capOperations } from './caps/cap-operations.ts'
+import { ownCapOperations } from './caps/own-cap-operations.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import { refundOperations } from './charges/refund-operations.ts'
@@ -31,6 +33,8 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...chargeOperations(ctx, queue),
       ...refundOperations(ctx),
       ...holdOperations(ctx, queue),
+      ...capOperations(ctx),
+      ...ownCapOperations(ctx),
       ...meterOperations(ctx),
       ...walletOperations(ctx),
     ],

@@ -33,3 +33,10 @@ export const writeMeters = permission('meters:write', 'change the meters and pri
   risk: 'medium',
   ownKeys: true,
 })
+export const readCaps = permission('caps:read', 'see how much applications may cost, and what is left of it', {
+  roles: ['owner', 'admin', 'member'],
+})
+export const writeCaps = permission('caps:write', 'decide how much applications may cost', {
+  roles: managers,
+  risk: 'high',
+})

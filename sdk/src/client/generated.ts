@@ -2980,12 +2980,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3054,12 +3073,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3109,12 +3147,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3184,12 +3241,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3249,12 +3325,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3304,12 +3399,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3363,12 +3477,31 @@ export interface Operations {
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
         currency: string
+        /** All of it in words, for those who pay. */
+        text: string
         /** Decimal text. */
         pricePerUnit: (string | null)
         /** Decimal text. */
         minPricePerUnit: (string | null)
         /** Decimal text. */
         maxPricePerUnit: (string | null)
+        /** Hundredths of a percent of the amount that comes with a charge. */
+        rateBps: (number | null)
+        package: ({
+          size: string
+          price: string
+        } | null)
+        tiers: (Array<{
+          /** Decimal text. */
+          upTo: (string | null)
+          price: string
+        }> | null)
+        /** Of each calendar month. Decimal text. */
+        freeUnits: string
+        /** Decimal text. */
+        dailyLimit: (string | null)
+        /** Decimal text. */
+        cycleLimit: (string | null)
       }> | null)
       /** Whether the approval releases the version, or its author does afterwards. */
       release: "automatic" | "manual"
@@ -3431,12 +3564,31 @@ export interface Operations {
           unit: string
           priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
           currency: string
+          /** All of it in words, for those who pay. */
+          text: string
           /** Decimal text. */
           pricePerUnit: (string | null)
           /** Decimal text. */
           minPricePerUnit: (string | null)
           /** Decimal text. */
           maxPricePerUnit: (string | null)
+          /** Hundredths of a percent of the amount that comes with a charge. */
+          rateBps: (number | null)
+          package: ({
+            size: string
+            price: string
+          } | null)
+          tiers: (Array<{
+            /** Decimal text. */
+            upTo: (string | null)
+            price: string
+          }> | null)
+          /** Of each calendar month. Decimal text. */
+          freeUnits: string
+          /** Decimal text. */
+          dailyLimit: (string | null)
+          /** Decimal text. */
+          cycleLimit: (string | null)
         } | null)
         /** Now; null for a meter that takes no more charges. */
         to: ({
@@ -3445,12 +3597,31 @@ export interface Operations {
           unit: string
           priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
           currency: string
+          /** All of it in words, for those who pay. */
+          text: string
           /** Decimal text. */
           pricePerUnit: (string | null)
           /** Decimal text. */
           minPricePerUnit: (string | null)
           /** Decimal text. */
           maxPricePerUnit: (string | null)
+          /** Hundredths of a percent of the amount that comes with a charge. */
+          rateBps: (number | null)
+          package: ({
+            size: string
+            price: string
+          } | null)
+          tiers: (Array<{
+            /** Decimal text. */
+            upTo: (string | null)
+            price: string
+          }> | null)
+          /** Of each calendar month. Decimal text. */
+          freeUnits: string
+          /** Decimal text. */
+          dailyLimit: (string | null)
+          /** Decimal text. */
+          cycleLimit: (string | null)
         } | null)
       }>
       installations: {
@@ -4729,6 +4900,360 @@ export interface Operations {
       }
     }
   }
+  /** List the caps of an installed application, with what is used and left of each */
+  listCaps: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The most the application may cost in a period. */
+      amount: number
+      /** What it cost in the present one, without what was given back. */
+      used: number
+      left: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        used: string
+        /** Decimal text, exact. */
+        left: string
+      }
+      /** When the present period ends. */
+      resetsAt: string
+      /** Counts the decisions about it. */
+      revision: number
+      createdTime: string
+      updatedTime: string
+    }>
+  }
+  /** Decide how much an installed application may cost in a day or a month */
+  setCap: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        /** Null or left out: all meters of the application together. */
+        meterId?: (string | null)
+        /** A calendar day or month, UTC. */
+        period: "day" | "month"
+        /** By default that of the meter, or of the host. */
+        currency?: string
+        /** The most the application may cost in a period; a number or decimal text, 0 or more. */
+        amount: (number | string)
+        /** Why, for your own record; the application does not see it. */
+        reason?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The most the application may cost in a period. */
+      amount: number
+      /** What it cost in the present one, without what was given back. */
+      used: number
+      left: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        used: string
+        /** Decimal text, exact. */
+        left: string
+      }
+      /** When the present period ends. */
+      resetsAt: string
+      /** Counts the decisions about it. */
+      revision: number
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Take a cap away */
+  removeCap: {
+    input: {
+      params: {
+        applicationId: string
+        capId: string
+      }
+      body?: {
+        /** Why, for your own record. */
+        reason?: (string | null)
+      }
+    }
+    result: undefined
+  }
+  /** List what was decided about a cap, the latest first */
+  listCapChanges: {
+    input: {
+      params: {
+        applicationId: string
+        capId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      revision: number
+      /** Null: the cap was taken away. */
+      amount: (number | null)
+      exact: {
+        amount: (string | null)
+      }
+      /** Who decided it: the kind of credential, or `user`, and an id. */
+      actor: string
+      reason: (string | null)
+      time: string
+    }>
+  }
+  /** List what an installed application asked for beyond its caps, the latest first */
+  listCapRequests: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "open" | "approved" | "refused" | "replaced"
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The cap that is asked for. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** The application’s. */
+      reason: string
+      /** replaced: the application asked for something else since. */
+      status: "open" | "approved" | "refused" | "replaced"
+      /** What the merchant says to it. */
+      answer: (string | null)
+      decidedTime: (string | null)
+      createdTime: string
+    }>
+  }
+  /** Give an application the cap it asks for */
+  approveCapRequest: {
+    input: {
+      params: {
+        applicationId: string
+        requestId: string
+      }
+      body: {
+        /** What the request was shown to ask for; another amount is refused. */
+        amount: (number | string)
+        /** For the application to read. */
+        answer?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The cap that is asked for. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** The application’s. */
+      reason: string
+      /** replaced: the application asked for something else since. */
+      status: "open" | "approved" | "refused" | "replaced"
+      /** What the merchant says to it. */
+      answer: (string | null)
+      decidedTime: (string | null)
+      createdTime: string
+    }
+  }
+  /** Refuse the cap that an application asks for */
+  refuseCapRequest: {
+    input: {
+      params: {
+        applicationId: string
+        requestId: string
+      }
+      body?: {
+        /** For the application to read. */
+        answer?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The cap that is asked for. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** The application’s. */
+      reason: string
+      /** replaced: the application asked for something else since. */
+      status: "open" | "approved" | "refused" | "replaced"
+      /** What the merchant says to it. */
+      answer: (string | null)
+      decidedTime: (string | null)
+      createdTime: string
+    }
+  }
+  /** See how much the application may cost on the location, and what is left of it */
+  getOwnCaps: {
+    input: {
+      params: {
+        appId: string
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The most the application may cost in a period. */
+      amount: number
+      /** What it cost in the present one, without what was given back. */
+      used: number
+      left: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        used: string
+        /** Decimal text, exact. */
+        left: string
+      }
+      /** When the present period ends. */
+      resetsAt: string
+      /** Counts the decisions about it. */
+      revision: number
+      createdTime: string
+      updatedTime: string
+    }>
+  }
+  /** List what the application asked for beyond its caps, with the answers, the latest first */
+  listOwnCapRequests: {
+    input: {
+      params: {
+        appId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "open" | "approved" | "refused" | "replaced"
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The cap that is asked for. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** The application’s. */
+      reason: string
+      /** replaced: the application asked for something else since. */
+      status: "open" | "approved" | "refused" | "replaced"
+      /** What the merchant says to it. */
+      answer: (string | null)
+      decidedTime: (string | null)
+      createdTime: string
+    }>
+  }
+  /** Ask the merchant for a higher cap */
+  askForCap: {
+    input: {
+      params: {
+        appId: string
+      }
+      body: {
+        /** Null or left out: all meters of the application together. */
+        meterId?: (string | null)
+        /** A calendar day or month, UTC. */
+        period: "day" | "month"
+        /** By default that of the meter, or of the host. */
+        currency?: string
+        /** The cap you ask for, more than the present one. */
+        amount: (number | string)
+        /** Why, for the merchant to read. */
+        reason: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      /** Null: all meters of the application together. */
+      meterId: (string | null)
+      /** A calendar day or month, UTC. */
+      period: "day" | "month"
+      currency: string
+      /** The cap that is asked for. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** The application’s. */
+      reason: string
+      /** replaced: the application asked for something else since. */
+      status: "open" | "approved" | "refused" | "replaced"
+      /** What the merchant says to it. */
+      answer: (string | null)
+      decidedTime: (string | null)
+      createdTime: string
+    }
+  }
   /** List an application’s meters */
   listMeters: {
     input: {
@@ -4747,18 +5272,53 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
+      productType: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+      productId: (string | null)
+      productName: (string | null)
+      direction: ("inbound" | "outbound" | null)
+      pricingPageUrl: (string | null)
       priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+      /** Per unit or per package; the usual one of a dynamic meter. */
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
+      packageSize: (number | null)
+      freeUnits: number
+      dailyLimit: (number | null)
+      cycleLimit: (number | null)
+      /** Hundredths of a percent, of percentage meters. */
+      rateBps: (number | null)
+      tiers: (Array<{
+        from: number
+        /** Null for the last one. */
+        upTo: (number | null)
+        price: number
+      }> | null)
       exact: {
         price: (string | null)
         minPrice: (string | null)
         maxPrice: (string | null)
+        packageSize: (string | null)
+        /** Decimal text, exact. */
+        freeUnits: string
+        dailyLimit: (string | null)
+        cycleLimit: (string | null)
+        tiers: (Array<{
+          /** Decimal text, exact. */
+          from: string
+          /** Null for the last one. */
+          upTo: (string | null)
+          /** Decimal text, exact. */
+          price: string
+        }> | null)
       }
       currency: string
-      /** Counts the prices the meter has had; each charge names the one it was made at. */
+      /** The price in words, as merchants read it. */
+      text: string
+      /** The version in force, counting the decisions about the price; each charge keeps the one it was made at. */
       priceVersion: number
+      /** Since when that price is in force. */
+      effectiveTime: string
       status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
@@ -4776,9 +5336,32 @@ export interface Operations {
         /** What one unit is called: message, execution, page. */
         unit: string
         priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+        /** By default custom. */
+        productType?: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+        productId?: (string | null)
+        /** Of conversation providers. Never changes. */
+        direction?: ("inbound" | "outbound" | null)
+        productName?: (string | null)
+        pricingPageUrl?: (string | null)
         price?: ((number | string) | null)
         minPrice?: ((number | string) | null)
         maxPrice?: ((number | string) | null)
+        /** Of percentage meters: hundredths of a percent of the amount that comes with a charge as its price. */
+        rateBps?: (number | null)
+        packageSize?: ((number | string) | null)
+        /** Of graduated and volume meters: each holds for the units of a month above the tier before it, up to and with `upTo`; null in the last. `from` may be left out; a given one must be where the tier before ends. */
+        tiers?: (Array<{
+          from?: ((number | string) | null)
+          upTo: ((number | string) | null)
+          price: (number | string)
+        }> | null)
+        freeUnits?: ((number | string) | null)
+        dailyLimit?: ((number | string) | null)
+        cycleLimit?: ((number | string) | null)
+        /** ISO 4217; by default the host’s. Never changes. */
+        currency?: string
+        /** By default active. A test meter takes charges in the sandbox only. */
+        status?: "active" | "test" | "inactive"
       }
     }
     result: {
@@ -4786,18 +5369,53 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
+      productType: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+      productId: (string | null)
+      productName: (string | null)
+      direction: ("inbound" | "outbound" | null)
+      pricingPageUrl: (string | null)
       priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+      /** Per unit or per package; the usual one of a dynamic meter. */
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
+      packageSize: (number | null)
+      freeUnits: number
+      dailyLimit: (number | null)
+      cycleLimit: (number | null)
+      /** Hundredths of a percent, of percentage meters. */
+      rateBps: (number | null)
+      tiers: (Array<{
+        from: number
+        /** Null for the last one. */
+        upTo: (number | null)
+        price: number
+      }> | null)
       exact: {
         price: (string | null)
         minPrice: (string | null)
         maxPrice: (string | null)
+        packageSize: (string | null)
+        /** Decimal text, exact. */
+        freeUnits: string
+        dailyLimit: (string | null)
+        cycleLimit: (string | null)
+        tiers: (Array<{
+          /** Decimal text, exact. */
+          from: string
+          /** Null for the last one. */
+          upTo: (string | null)
+          /** Decimal text, exact. */
+          price: string
+        }> | null)
       }
       currency: string
-      /** Counts the prices the meter has had; each charge names the one it was made at. */
+      /** The price in words, as merchants read it. */
+      text: string
+      /** The version in force, counting the decisions about the price; each charge keeps the one it was made at. */
       priceVersion: number
+      /** Since when that price is in force. */
+      effectiveTime: string
       status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
@@ -4816,24 +5434,59 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
+      productType: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+      productId: (string | null)
+      productName: (string | null)
+      direction: ("inbound" | "outbound" | null)
+      pricingPageUrl: (string | null)
       priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+      /** Per unit or per package; the usual one of a dynamic meter. */
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
+      packageSize: (number | null)
+      freeUnits: number
+      dailyLimit: (number | null)
+      cycleLimit: (number | null)
+      /** Hundredths of a percent, of percentage meters. */
+      rateBps: (number | null)
+      tiers: (Array<{
+        from: number
+        /** Null for the last one. */
+        upTo: (number | null)
+        price: number
+      }> | null)
       exact: {
         price: (string | null)
         minPrice: (string | null)
         maxPrice: (string | null)
+        packageSize: (string | null)
+        /** Decimal text, exact. */
+        freeUnits: string
+        dailyLimit: (string | null)
+        cycleLimit: (string | null)
+        tiers: (Array<{
+          /** Decimal text, exact. */
+          from: string
+          /** Null for the last one. */
+          upTo: (string | null)
+          /** Decimal text, exact. */
+          price: string
+        }> | null)
       }
       currency: string
-      /** Counts the prices the meter has had; each charge names the one it was made at. */
+      /** The price in words, as merchants read it. */
+      text: string
+      /** The version in force, counting the decisions about the price; each charge keeps the one it was made at. */
       priceVersion: number
+      /** Since when that price is in force. */
+      effectiveTime: string
       status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }
   }
-  /** Rename a meter, give it a new price, deactivate or reactivate it */
+  /** Rename a meter, give it a new price now or later, deactivate or reactivate it */
   updateMeter: {
     input: {
       params: {
@@ -4847,10 +5500,35 @@ export interface Operations {
         unit?: string
         /** Cannot be changed; the present one is accepted. */
         priceType?: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
-        status?: "active" | "test" | "inactive"
+        /** Cannot be changed; the present one is accepted. */
+        productType?: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+        /** Cannot be changed; the present one is accepted. */
+        productId?: (string | null)
+        /** Cannot be changed; the present one is accepted. */
+        direction?: ("inbound" | "outbound" | null)
+        productName?: (string | null)
+        pricingPageUrl?: (string | null)
         price?: ((number | string) | null)
         minPrice?: ((number | string) | null)
         maxPrice?: ((number | string) | null)
+        /** Of percentage meters: hundredths of a percent of the amount that comes with a charge as its price. */
+        rateBps?: (number | null)
+        packageSize?: ((number | string) | null)
+        /** Of graduated and volume meters: each holds for the units of a month above the tier before it, up to and with `upTo`; null in the last. `from` may be left out; a given one must be where the tier before ends. */
+        tiers?: (Array<{
+          from?: ((number | string) | null)
+          upTo: ((number | string) | null)
+          price: (number | string)
+        }> | null)
+        freeUnits?: ((number | string) | null)
+        dailyLimit?: ((number | string) | null)
+        cycleLimit?: ((number | string) | null)
+        /** Cannot be changed; the present one is accepted. */
+        currency?: string
+        /** A test meter can become active; none can become test again. */
+        status?: "active" | "test" | "inactive"
+        /** From when the price holds, at most a year ahead; null is now, as when it is left out. What was planned for later is replaced; the price that is in force anyway, sent with a time, takes back what was planned. */
+        effectiveTime?: (string | null)
       }
     }
     result: {
@@ -4858,22 +5536,122 @@ export interface Operations {
       applicationId: string
       name: string
       unit: string
+      productType: "custom" | "conversation_provider" | "workflow_action" | "workflow_trigger"
+      productId: (string | null)
+      productName: (string | null)
+      direction: ("inbound" | "outbound" | null)
+      pricingPageUrl: (string | null)
       priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+      /** Per unit or per package; the usual one of a dynamic meter. */
       price: (number | null)
       minPrice: (number | null)
       maxPrice: (number | null)
+      packageSize: (number | null)
+      freeUnits: number
+      dailyLimit: (number | null)
+      cycleLimit: (number | null)
+      /** Hundredths of a percent, of percentage meters. */
+      rateBps: (number | null)
+      tiers: (Array<{
+        from: number
+        /** Null for the last one. */
+        upTo: (number | null)
+        price: number
+      }> | null)
       exact: {
         price: (string | null)
         minPrice: (string | null)
         maxPrice: (string | null)
+        packageSize: (string | null)
+        /** Decimal text, exact. */
+        freeUnits: string
+        dailyLimit: (string | null)
+        cycleLimit: (string | null)
+        tiers: (Array<{
+          /** Decimal text, exact. */
+          from: string
+          /** Null for the last one. */
+          upTo: (string | null)
+          /** Decimal text, exact. */
+          price: string
+        }> | null)
       }
       currency: string
-      /** Counts the prices the meter has had; each charge names the one it was made at. */
+      /** The price in words, as merchants read it. */
+      text: string
+      /** The version in force, counting the decisions about the price; each charge keeps the one it was made at. */
       priceVersion: number
+      /** Since when that price is in force. */
+      effectiveTime: string
       status: "active" | "test" | "inactive"
       createdTime: string
       updatedTime: string
     }
+  }
+  /** List the prices a meter has had, has and will have, the latest decision first */
+  listMeterPrices: {
+    input: {
+      params: {
+        id: string
+        meterId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      version: number
+      /** replaced: a later decision took its place before its time came. Past prices stay those of their charges. */
+      state: "planned" | "in-force" | "past" | "replaced"
+      /** Per unit or per package; the usual one of a dynamic meter. */
+      price: (number | null)
+      minPrice: (number | null)
+      maxPrice: (number | null)
+      packageSize: (number | null)
+      freeUnits: number
+      dailyLimit: (number | null)
+      cycleLimit: (number | null)
+      /** Hundredths of a percent, of percentage meters. */
+      rateBps: (number | null)
+      tiers: (Array<{
+        from: number
+        /** Null for the last one. */
+        upTo: (number | null)
+        price: number
+      }> | null)
+      exact: {
+        price: (string | null)
+        minPrice: (string | null)
+        maxPrice: (string | null)
+        packageSize: (string | null)
+        /** Decimal text, exact. */
+        freeUnits: string
+        dailyLimit: (string | null)
+        cycleLimit: (string | null)
+        tiers: (Array<{
+          /** Decimal text, exact. */
+          from: string
+          /** Null for the last one. */
+          upTo: (string | null)
+          /** Decimal text, exact. */
+          price: string
+        }> | null)
+      }
+      currency: string
+      /** The price in words, as merchants read it. */
+      text: string
+      /** From when it is, or was, in force. */
+      effectiveTime: string
+      /** When another takes or took its place; null while none is planned to. */
+      endTime: (string | null)
+      /** Who decided it: the kind of credential, or `user`, and an id. */
+      actor: string
+      /** When it was decided. */
+      createdTime: string
+    }>
   }
   /** Add money to a wallet */
   topUp: {
@@ -5321,10 +6099,21 @@ export const routes = {
   getHold: ['GET', '/marketplace/billing/holds/{holdId}', ''],
   releaseHold: ['DELETE', '/marketplace/billing/holds/{holdId}', ''],
   captureHold: ['POST', '/marketplace/billing/holds/{holdId}/capture', ''],
+  listCaps: ['GET', '/application-instances/{applicationId}/caps', 'target'],
+  setCap: ['PUT', '/application-instances/{applicationId}/caps', 'target'],
+  removeCap: ['DELETE', '/application-instances/{applicationId}/caps/{capId}', 'target'],
+  listCapChanges: ['GET', '/application-instances/{applicationId}/caps/{capId}/changes', 'target'],
+  listCapRequests: ['GET', '/application-instances/{applicationId}/cap-requests', 'target'],
+  approveCapRequest: ['POST', '/application-instances/{applicationId}/cap-requests/{requestId}/approve', 'target'],
+  refuseCapRequest: ['POST', '/application-instances/{applicationId}/cap-requests/{requestId}/refuse', 'target'],
+  getOwnCaps: ['GET', '/marketplace/app/{appId}/caps', ''],
+  listOwnCapRequests: ['GET', '/marketplace/app/{appId}/cap-requests', ''],
+  askForCap: ['POST', '/marketplace/app/{appId}/cap-requests', ''],
   listMeters: ['GET', '/developers/applications/{id}/meters', 'organization'],
   createMeter: ['POST', '/developers/applications/{id}/meters', 'organization'],
   getMeter: ['GET', '/developers/applications/{id}/meters/{meterId}', 'organization'],
   updateMeter: ['PATCH', '/developers/applications/{id}/meters/{meterId}', 'organization'],
+  listMeterPrices: ['GET', '/developers/applications/{id}/meters/{meterId}/prices', 'organization'],
   topUp: ['POST', '/platform/top-ups', ''],
   getWallet: ['GET', '/wallet', 'target'],
   listWalletEntries: ['GET', '/wallet/entries', 'target'],

@@ -51,11 +51,18 @@ export const billingMigration: Migration = {
       column.money('amount')
       column.text('reason')
       column.text('status')
+      // What the merchant says to it.
+      column.text('answer').nullable()
       column.text('decided_by').nullable()
       column.time('decided_time').nullable()
       column.time('created_time')
       table.index(['installation_id', 'id'])
     })
+
+    await trx.raw(
+      `create unique index stoa_cap_requests_open on stoa_cap_requests (installation_id, meter_key, period, currency)
+        where status = 'open'`,
+    )
 
     await createTable('stoa_plans', (column, table) => {
       column.id()

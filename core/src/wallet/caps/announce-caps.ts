@@ -15,12 +15,14 @@ export function announceCaps(
       Limit,
     ][],
   )
-  return [...caps].flatMap(([name, { cap, counter }]) => {
+  return [...caps].flatMap(([name, { cap, publisherId, counter }]) => {
     const counted = counters.get(name)!
     const percent = percentToAnnounce(cap!, counted)
     if (percent === null) return []
     counted.announced = percent
     const type = percent === 100 ? ('cap.reached' as const) : ('cap.approaching' as const)
-    return [capEvent(type, cap!, { percent, used: counted.amount, resetsTime: counter.periodEnd }, now)]
+    return [
+      capEvent(type, cap!, { percent, used: counted.amount, resetsTime: counter.periodEnd }, { publisherId, now }),
+    ]
   })
 }

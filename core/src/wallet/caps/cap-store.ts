@@ -2,7 +2,8 @@ import type { Environment } from '../../context.ts'
 import { integer, iso, maybeIso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
 import type { Micros } from '../../kernel/index.ts'
-import type { Cap, CapPeriod, CapScope } from './cap.ts'
+import type { Cap, CapScope } from './cap.ts'
+import type { Period } from './period.ts'
 
 const caps = 'stoa_caps'
 const changes = 'stoa_cap_changes'
@@ -89,7 +90,7 @@ export function scopeColumns({ meterId, period, currency }: CapScope) {
 export function mapScope(row: Row): CapScope {
   return {
     meterId: text(row.meter_key) === '' ? null : text(row.meter_key),
-    period: row.period as CapPeriod,
+    period: row.period as Period,
     currency: text(row.currency),
   }
 }

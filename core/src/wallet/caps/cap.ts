@@ -1,15 +1,12 @@
 import type { Environment } from '../../context.ts'
-import { nowIso, type Clock, type Micros } from '../../kernel/index.ts'
-
-/** A calendar day or month, UTC. */
-export const capPeriods = ['day', 'month'] as const
-export type CapPeriod = (typeof capPeriods)[number]
+import type { Micros } from '../../kernel/index.ts'
+import type { Period } from './period.ts'
 
 /** What is capped: all that an installation costs, or one of its meters, in a period and a currency. At most one cap is in force for each. */
 export interface CapScope {
   /** Null: all meters together. Plans are not counted: what they cost was agreed to. */
   meterId: string | null
-  period: CapPeriod
+  period: Period
   currency: string
 }
 
@@ -43,18 +40,9 @@ export interface CapRequest extends CapScope {
   amount: Micros
   reason: string
   status: (typeof capRequestStatuses)[number]
+  /** What the merchant says to it. */
+  answer: string | null
   decidedBy: string | null
   decidedTime: string | null
   createdTime: string
-}
-
-/** The period that is going on: its first moment, and the first one after it, when counting starts anew. */
-export function periodAt(period: CapPeriod, clock: Clock): { startTime: string; resetsTime: string } {
-  const now = nowIso(clock)
-  const [year, month, day] = [Number(now.slice(0, 4)), Number(now.slice(5, 7)) - 1, Number(now.slice(8, 10))]
-  const [start, next] =
-    period === 'day'
-      ? [Date.UTC(year, month, day), Date.UTC(year, month, day + 1)]
-      : [Date.UTC(year, month, 1), Date.UTC(year, month + 1, 1)]
-  return { startTime: new Date(start).toISOString(), resetsTime: new Date(next).toISOString() }
 }

@@ -11,31 +11,32 @@ export interface Limit {
   period: Period
   /** The merchant's cap, in money; null for a limit of the meter's, in units, which may be none at all: then it only counts. */
   cap: Cap | null
+  publisherId: string
   mostUnits: Micros | null
 }
 
 /** All that a charge of the meter counts towards at this time. Empty for most. */
 export function limitsOf(meter: Meter, installationId: string, caps: Cap[], time: string): Limit[] {
-  const { price } = meter
+  const { price, publisherId } = meter
   const limits: Limit[] = []
   const ofMeter = (period: Period, mostUnits: Micros | null) => {
     const { start, end } = periodAt(period, time)
     // The price is named, because what no price needs is not counted.
     const key = `usage:${price.id}:${installationId}:${period}`
     const counter = { key, periodStart: start, periodEnd: end, installationId, meterId: meter.id, currency: null }
-    limits.push({ counter, period, cap: null, mostUnits })
+    limits.push({ counter, period, cap: null, publisherId, mostUnits })
   }
   if (price.dailyLimit !== null) ofMeter('day', price.dailyLimit)
   if (price.cycleLimit !== null || dependsOnUsage(price)) ofMeter('month', price.cycleLimit)
   for (const cap of caps) {
     if (cap.installationId !== installationId || cap.currency !== price.currency) continue
     if (cap.meterId !== null && cap.meterId !== meter.id) continue
-    limits.push(ofCap(cap, time))
+    limits.push({ ...ofCap(cap, time), publisherId })
   }
   return limits
 }
 
-export function ofCap(cap: Cap, time: string): Limit {
+function ofCap(cap: Cap, time: string): Omit<Limit, 'publisherId'> {
   const { start, end } = periodAt(cap.period, time)
   const { installationId, meterId, currency } = cap
   const counter = { key: `cap:${cap.id}`, periodStart: start, periodEnd: end, installationId, meterId, currency }

@@ -42,7 +42,9 @@ export async function lockCounters(
   const missing = distinct.filter((each) => !found.has(counterName(each)))
   if (missing.length === 0) return found
   const rows: Row[] = []
-  for (const each of missing.toSorted((a, b) => (a.key < b.key ? -1 : 1))) rows.push(await countCharges(db, each))
+  for (const each of missing.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
+    rows.push({ key: each.key, period_start: each.periodStart, ...(await countCharges(db, each)), announced: 0 })
+  }
   await insertRows(db, dialect, table, rows, 'on conflict do nothing')
   return new Map([...found, ...(await lockExisting(db, dialect, missing))])
 }
@@ -76,8 +78,12 @@ async function lockExisting(db: Db, dialect: Dialect, wanted: WantedCounter[]): 
   return new Map(rows.map(mapCounter).map((counter) => [counterName(counter), counter]))
 }
 
-async function countCharges(db: Db, wanted: WantedCounter): Promise<Row> {
-  const { key, periodStart, periodEnd, installationId, meterId, currency } = wanted
+/** What the charges booked in the period come to, less what was given back of them, also later. */
+export async function countCharges(
+  db: Db,
+  wanted: Omit<WantedCounter, 'key'>,
+): Promise<Pick<UsageCounter, 'units' | 'amount'>> {
+  const { periodStart, periodEnd, installationId, meterId, currency } = wanted
   const charges = db('stoa_charges as charge')
     .where({ 'charge.installation_id': installationId, 'charge.seq': 0 })
     .where('charge.created_time', '>=', periodStart)
@@ -93,13 +99,7 @@ async function countCharges(db: Db, wanted: WantedCounter): Promise<Row> {
   }
   const taken = await total(charges.clone(), 'charge')
   const returned = await total(refunds, 'refund')
-  return {
-    key,
-    period_start: periodStart,
-    units: taken.units - returned.units,
-    amount: taken.amount - returned.amount,
-    announced: 0,
-  }
+  return { units: taken.units - returned.units, amount: taken.amount - returned.amount }
 }
 
 function mapCounter(row: Row): UsageCounter {

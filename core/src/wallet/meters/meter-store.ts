@@ -37,12 +37,14 @@ export async function updateMeter(db: Db, meter: Meter): Promise<void> {
   await db(meters).where({ id: meter.id }).update(changingColumns(meter))
 }
 
-export async function insertPrice(
-  db: Db,
-  meterId: string,
-  price: Price,
-  by: { actor: string; now: string },
-): Promise<void> {
+/** A version with who decided it, and when. */
+export interface PriceVersion extends Price {
+  /** `<kind of caller>:<id>` */
+  actor: string
+  createdTime: string
+}
+
+export async function insertPrice(db: Db, meterId: string, price: PriceVersion): Promise<void> {
   const tiers = price.tiers?.map(({ upTo, unitPrice }) => [upTo === null ? null : String(upTo), String(unitPrice)])
   await db(prices).insert({
     id: price.id,
@@ -59,8 +61,8 @@ export async function insertPrice(
     daily_limit: price.dailyLimit,
     cycle_limit: price.cycleLimit,
     effective_time: price.effectiveTime,
-    actor: by.actor,
-    created_time: by.now,
+    actor: price.actor,
+    created_time: price.createdTime,
   })
 }
 
@@ -96,21 +98,45 @@ export async function listMeters(db: Db, applicationId: string, page: Page, now:
   return { items: rows.map(mapMeter), total: integer(count) }
 }
 
-/** All that the meter has had and will have, the latest first. */
-export async function listPrices(db: Db, meter: Pick<Meter, 'id' | 'price'>, page: Page): Promise<Paged<Price>> {
+/** All that the meter has had and will have, the latest decision first. */
+export async function listPrices(db: Db, meter: Pick<Meter, 'id' | 'price'>, page: Page): Promise<Paged<PriceVersion>> {
   const [{ count } = { count: 0 }] = (await db(prices).where({ meter_id: meter.id }).count({ count: '*' })) as Row[]
   const rows = (await db(prices)
     .where({ meter_id: meter.id })
     .orderBy('version', 'desc')
     .limit(page.limit)
     .offset(page.offset)) as Row[]
-  return { items: rows.map((row) => mapPrice({ ...row, price_type: meter.price.type })), total: integer(count) }
+  const items = rows.map((row) => ({
+    ...mapPrice({ ...row, price_type: meter.price.type }),
+    actor: text(row.actor),
+    createdTime: iso(row.created_time),
+  }))
+  return { items, total: integer(count) }
 }
 
-/** The highest version there is, also when its time has not come. */
-export async function lastPriceVersion(db: Db, meterId: string): Promise<number> {
-  const [row] = (await db(prices).where({ meter_id: meterId }).max({ version: 'version' })) as Row[]
-  return integer(row!.version)
+/** When each version came or comes into force; all of them, by version. */
+export async function listEffectiveTimes(db: Db, meterId: string): Promise<{ version: number; time: string }[]> {
+  const rows = (await db(prices)
+    .where({ meter_id: meterId })
+    .orderBy('version')
+    .select('version', 'effective_time')) as Row[]
+  return rows.map((row) => ({ version: integer(row.version), time: iso(row.effective_time) }))
+}
+
+/** The latest decision, also when its time has not come. */
+export async function lastPrice(db: Db, meter: Pick<Meter, 'id' | 'price'>): Promise<Price> {
+  const row = (await db(prices).where({ meter_id: meter.id }).orderBy('version', 'desc').first()) as Row
+  return mapPrice({ ...row, price_type: meter.price.type })
+}
+
+/** What is in force at a time, as far as is decided now; null before there was any. */
+export async function findPriceAt(db: Db, meter: Pick<Meter, 'id' | 'price'>, time: string): Promise<Price | null> {
+  const row = (await db(prices)
+    .where({ meter_id: meter.id })
+    .where('effective_time', '<=', time)
+    .orderBy('version', 'desc')
+    .first()) as Row | undefined
+  return row ? mapPrice({ ...row, price_type: meter.price.type }) : null
 }
 
 // The highest version whose time has come: a decision of later takes the place of one that was planned before.

@@ -1,32 +1,36 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Application } from '../../applications/index.ts'
 import type { Environment } from '../../context.ts'
 import type { Db } from '../../database/index.ts'
-import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
+import { invalidField, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
-import { findMeter, insertMeter, insertPrice, lastPriceVersion, lockMeter, updateMeter } from './meter-store.ts'
+import { checkCurrency } from './currency.ts'
+import { announcePrice } from './meter-events.ts'
+import {
+  findMeter,
+  findPriceAt,
+  insertMeter,
+  insertPrice,
+  lastPrice,
+  lockMeter,
+  updateMeter,
+  type PriceVersion,
+} from './meter-store.ts'
 import type { Price, PriceType } from './price.ts'
+import { checkProduct, type Product } from './product.ts'
+import { priceMembers, readPrice, writePrice, type PriceInput, type PriceTerms } from './read-price.ts'
 
-/** A `test` meter takes charges in the sandbox only. */
+/** A `test` meter takes charges in the sandbox only, until it becomes active. */
 export const meterStatuses = ['active', 'test', 'inactive'] as const
 export type MeterStatus = (typeof meterStatuses)[number]
 
-/** HighLevel's kinds of what is metered. */
-export const productTypes = ['custom', 'conversation_provider', 'workflow_action', 'workflow_trigger'] as const
-
 /** What an application counts and charges for. */
-export interface Meter {
+export interface Meter extends Product {
   id: string
   applicationId: string
   publisherId: string
   name: string
   unit: string
-  productType: (typeof productTypes)[number]
-  productId: string | null
-  productName: string | null
-  /** Of conversation providers. */
-  direction: 'inbound' | 'outbound' | null
-  /** Where people read what a dynamic price comes to. */
-  pricingPageUrl: string | null
   status: MeterStatus
   /** In force now. */
   price: Price
@@ -40,26 +44,26 @@ export function assertChargeable({ status }: Meter, environment: Environment): v
   throw new StoaError('meter_inactive')
 }
 
-type Amount = number | string | null
-
-export interface NewMeter {
+export interface NewMeter extends PriceInput, Partial<Product> {
   name: string
   /** What one unit is called: message, execution, page. */
   unit: string
   priceType: PriceType
-  price?: Amount
-  minPrice?: Amount
-  maxPrice?: Amount
+  /** ISO 4217; by default the host's. */
+  currency?: string
+  status?: MeterStatus
 }
 
-export type MeterChanges = Partial<NewMeter & { status: MeterStatus }>
+export interface MeterChanges extends Partial<NewMeter> {
+  /** From when the price holds; null for now. */
+  effectiveTime?: string | null
+}
 
-const plain = { rateBps: null, packageSize: null, tiers: null, freeUnits: 0n, dailyLimit: null, cycleLimit: null }
-const highestPrice: Micros = 200n * 1_000_000n
+const yearMilliseconds = 366 * 86_400_000
 
 /**
- * Makes a meter with its first price. Throws `validation_failed` with the field: prices have at most 6 decimals and lie
- * between 0 and 200; a fixed meter has `price`, a dynamic one `minPrice` below `maxPrice`. Rules of HighLevel's manifests.
+ * Makes a meter with its first price, in force at once. Throws `validation_failed` with the field's path; the rules are those of
+ * HighLevel's manifests (see read-price.ts and product.ts), prices go up to `wallet.highestPrice`.
  */
 export async function createMeter(
   ctx: WalletContext,
@@ -69,37 +73,39 @@ export async function createMeter(
   actor: string,
 ): Promise<Meter> {
   const now = nowIso(ctx.clock)
-  const { currency } = ctx.config
+  const currency = input.currency ?? ctx.config.currency
+  checkCurrency('currency', currency)
+  const product: Product = {
+    productType: input.productType ?? 'custom',
+    productId: input.productId ?? null,
+    productName: input.productName ?? null,
+    direction: input.direction ?? null,
+    pricingPageUrl: input.pricingPageUrl ?? null,
+  }
+  checkProduct(product, input.priceType)
+  const terms = readPrice(input.priceType, input, highestPrice(ctx))
   const meter: Meter = {
+    ...product,
     id: newId('mtr'),
     applicationId: application.id,
     publisherId: application.publisherId,
     name: input.name,
     unit: input.unit,
-    productType: 'custom',
-    productId: null,
-    productName: null,
-    direction: null,
-    pricingPageUrl: null,
-    status: 'active',
-    price: {
-      ...plain,
-      id: newId('prc'),
-      version: 1,
-      type: input.priceType,
-      currency,
-      effectiveTime: now,
-      ...readPrice(input.priceType, input),
-    },
+    status: input.status ?? 'active',
+    price: { ...terms, id: newId('prc'), version: 1, type: input.priceType, currency, effectiveTime: now },
     createdTime: now,
     updatedTime: now,
   }
   await insertMeter(db, meter)
-  await insertPrice(db, meter.id, meter.price, { actor, now })
+  await insertPrice(db, meter.id, { ...meter.price, actor, createdTime: now })
   return meter
 }
 
-/** Renames, deactivates, reactivates; a price that differs becomes a new version, for charges booked from now on. */
+/**
+ * Changes what can be changed of a meter; what cannot may be sent as it is. A price that differs becomes a new version, in force
+ * from `effectiveTime` on, which takes the place of what was planned for later. Throws `not_found`; `validation_failed` with the
+ * field's path.
+ */
 export async function changeMeter(
   ctx: WalletContext,
   db: Db,
@@ -111,63 +117,94 @@ export async function changeMeter(
   const now = nowIso(ctx.clock)
   const meter = await findMeter(db, at, now)
   if (!meter) throw new StoaError('not_found')
-  if (changes.priceType !== undefined && changes.priceType !== meter.price.type) {
-    throw invalidField('priceType', 'cannot be changed; make a new meter')
+  refuseImmutable(meter, changes)
+  const product: Product = {
+    productType: meter.productType,
+    productId: meter.productId,
+    direction: meter.direction,
+    productName: changes.productName === undefined ? meter.productName : changes.productName,
+    pricingPageUrl: changes.pricingPageUrl === undefined ? meter.pricingPageUrl : changes.pricingPageUrl,
   }
-  const price = changedPrice(meter, changes, { version: (await lastPriceVersion(db, meter.id)) + 1, now })
+  checkProduct(product, meter.price.type)
+  const decided = await decidePrice(ctx, db, meter, changes, { now, actor })
   const changed: Meter = {
     ...meter,
+    ...product,
     name: changes.name ?? meter.name,
     unit: changes.unit ?? meter.unit,
     status: changes.status ?? meter.status,
-    price: price ?? meter.price,
+    price: decided && decided.price.effectiveTime <= now ? withoutOrigin(decided.price) : meter.price,
     updatedTime: now,
   }
-  if (price) await insertPrice(db, meter.id, price, { actor, now })
   await updateMeter(db, changed)
+  if (decided) {
+    await insertPrice(db, meter.id, decided.price)
+    await announcePrice(ctx, db, changed, { from: decided.before, to: decided.price })
+  }
   return changed
 }
 
-function changedPrice(
-  { price }: Meter,
-  changes: MeterChanges,
-  { version, now }: { version: number; now: string },
-): Price | null {
-  const { price: unitPrice, minPrice, maxPrice } = changes
-  if (unitPrice === undefined && minPrice === undefined && maxPrice === undefined) return null
-  const known = (micros: Micros | null) => (micros === null ? null : microsText(micros))
-  const read = readPrice(price.type, {
-    price: unitPrice === undefined ? known(price.unitPrice) : unitPrice,
-    minPrice: minPrice === undefined ? known(price.minPrice) : minPrice,
-    maxPrice: maxPrice === undefined ? known(price.maxPrice) : maxPrice,
-  })
-  const same =
-    read.unitPrice === price.unitPrice && read.minPrice === price.minPrice && read.maxPrice === price.maxPrice
-  return same ? null : { ...price, id: newId('prc'), version, effectiveTime: now, ...read }
-}
-
-function readPrice(type: PriceType, given: Pick<NewMeter, 'price' | 'minPrice' | 'maxPrice'>) {
-  if (type === 'fixed') {
-    refuseAmount('minPrice', given.minPrice, 'belongs to dynamic meters')
-    refuseAmount('maxPrice', given.maxPrice, 'belongs to dynamic meters')
-    return { unitPrice: readAmount('price', given.price), minPrice: null, maxPrice: null }
+function refuseImmutable(meter: Meter, changes: MeterChanges): void {
+  const { productType, productId, direction, price } = meter
+  const fixed = { productType, productId, direction, priceType: price.type, currency: price.currency }
+  for (const [field, present] of Object.entries(fixed)) {
+    const wanted = changes[field as keyof typeof fixed]
+    if (wanted !== undefined && wanted !== present) throw invalidField(field, 'cannot be changed; make a new meter')
   }
-  refuseAmount('price', given.price, 'belongs to fixed meters; a dynamic one gets its price with each charge')
-  const minPrice = readAmount('minPrice', given.minPrice)
-  const maxPrice = readAmount('maxPrice', given.maxPrice)
-  if (minPrice >= maxPrice) throw invalidField('minPrice', 'must be below maxPrice')
-  return { unitPrice: null, minPrice, maxPrice }
+  if (changes.status === 'test' && meter.status !== 'test') {
+    throw invalidField('status', 'cannot become test: charges of production may have been made; make a new meter')
+  }
 }
 
-function readAmount(field: string, given: Amount | undefined): Micros {
-  if (given === undefined || given === null) throw invalidField(field, 'is required')
-  const micros = toMicros(given)
-  if (micros === null) throw invalidField(field, 'must be a decimal with at most 6 decimals')
-  if (micros < 0n || micros > highestPrice)
-    throw invalidField(field, `must lie between 0 and ${microsText(highestPrice)}`)
-  return micros
+/**
+ * The version that the changes ask for, and the price that it takes the place of; null when they ask for none: without a price, or
+ * with the one that would be in force anyway. With an effectiveTime that one is a decision too when another is planned after it.
+ */
+async function decidePrice(
+  ctx: WalletContext,
+  db: Db,
+  meter: Meter,
+  changes: MeterChanges,
+  { now, actor }: { now: string; actor: string },
+): Promise<{ price: PriceVersion; before: Price } | null> {
+  const isPriced = priceMembers.some((member) => changes[member] !== undefined)
+  if (!isPriced) {
+    if (changes.effectiveTime === undefined) return null
+    throw invalidField('effectiveTime', 'belongs to a price; send the price too')
+  }
+  const effectiveTime = readEffectiveTime(changes.effectiveTime ?? null, now)
+  const before = effectiveTime === now ? meter.price : (await findPriceAt(db, meter, effectiveTime))!
+  const terms = readPrice(before.type, { ...writePrice(termsOf(before)), ...given(changes) }, highestPrice(ctx))
+  const last = await lastPrice(db, meter)
+  const isDecision = changes.effectiveTime !== undefined && last.version !== before.version
+  if (isDeepStrictEqual(terms, termsOf(before)) && !isDecision) return null
+  const { type, currency } = before
+  const version = last.version + 1
+  return {
+    before,
+    price: { ...terms, id: newId('prc'), version, type, currency, effectiveTime, actor, createdTime: now },
+  }
 }
 
-function refuseAmount(field: string, given: Amount | undefined, why: string): void {
-  if (given !== undefined && given !== null) throw invalidField(field, why)
+function readEffectiveTime(given: string | null, now: string): string {
+  if (given === null) return now
+  const time = Date.parse(given)
+  if (Number.isNaN(time)) throw invalidField('effectiveTime', 'must be a time such as 2026-03-01T00:00:00Z')
+  if (time < Date.parse(now)) throw invalidField('effectiveTime', 'must not lie in the past; null is now')
+  if (time > Date.parse(now) + yearMilliseconds) throw invalidField('effectiveTime', 'may lie a year ahead at most')
+  return new Date(time).toISOString()
 }
+
+const given = (changes: MeterChanges): PriceInput =>
+  Object.fromEntries(priceMembers.flatMap((name) => (changes[name] === undefined ? [] : [[name, changes[name]]])))
+
+function termsOf(price: Price): PriceTerms {
+  const { unitPrice, minPrice, maxPrice, rateBps, packageSize, tiers, freeUnits, dailyLimit, cycleLimit } = price
+  return { unitPrice, minPrice, maxPrice, rateBps, packageSize, tiers, freeUnits, dailyLimit, cycleLimit }
+}
+
+function withoutOrigin({ actor: _actor, createdTime: _createdTime, ...price }: PriceVersion): Price {
+  return price
+}
+
+const highestPrice = ({ config }: WalletContext): Micros => BigInt(config.wallet.highestPrice) * 1_000_000n

@@ -35,8 +35,12 @@ export interface Usage {
 }
 
 /**
- * What a charge costs: every line is exact, and their sum is rounded once, half away from zero, to the micro-unit. Throws, where the price is the meter's own, `price_not_allowed` unless the given one is the same; `price_required` and
- * `price_out_of_range` where the charge brings it; `currency_mismatch`; `invalid_units` when it comes to more than a wallet can hold.
+ * What a charge costs: every line is exact, and their sum is rounded once, half away from zero, to the micro-unit. So a usage that
+ * is charged in parts costs the same as in one (but by volume), give or take half a micro-unit for each charge that has to be
+ * rounded; with whole units, and of packages, exactly. The share that a percentage makes is its unit price, and rounded as such
+ * before it is multiplied. Throws, where the price is the meter's own, `price_not_allowed` unless the given one is the same;
+ * `price_required` and `price_out_of_range` where the charge brings it; `currency_mismatch`; `invalid_units` when it comes to more
+ * than a wallet can hold.
  */
 export function priceCharge(price: Price, usage: Usage): Priced {
   if (usage.currency !== null && usage.currency !== price.currency) {
