@@ -5,6 +5,7 @@ import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
 import { installationTypes } from './types/installation.ts'
 import type { OwnType } from './types/own-type.ts'
+import { topUpTypes } from './types/top-up.ts'
 import { walletTypes } from './types/wallet.ts'
 
 /** Every type of event of the host's own. Those of the embedder come beside them, from `config.eventTypes`. */
@@ -15,6 +16,7 @@ export const eventCatalogue = {
   ...chargeTypes,
   ...endpointTypes,
   ...walletTypes,
+  ...topUpTypes,
 } satisfies Record<string, OwnType>
 
 export type EventType = keyof typeof eventCatalogue

@@ -4,14 +4,23 @@ import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meters/meter-operations.ts'
-import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
+import { createGrantWorker } from './wallets/expire-grant.ts'
+import { grantOperations } from './wallets/grant-operations.ts'
+import { locationBalanceOperations } from './wallets/location-balance-operations.ts'
+import { topUpOperations } from './wallets/top-up-operations.ts'
+import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
+import { createTopUpWorker } from './wallets/top-up-worker.ts'
+import { topUp, type NewTopUp, type TopUpOutcome } from './wallets/top-ups.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
+import type { Worker } from './wallets/worker.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
+  /** Background work, to be started by the host. */
+  workers: Worker[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
-  topUp(db: Knex.Transaction, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
+  topUp(db: Knex.Transaction, input: NewTopUp): Promise<TopUpOutcome>
   /** Resolves when every charge that was submitted has been answered. */
   drain(): Promise<void>
 }
@@ -19,7 +28,16 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...chargeOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+      ...topUpOperations(ctx),
+      ...topUpRuleOperations(ctx),
+      ...grantOperations(ctx),
+      ...locationBalanceOperations(ctx),
+    ],
+    workers: [createTopUpWorker(ctx), createGrantWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }
