@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3'
 import type { FundingPort } from '@stoa/core'
 import { parseConfig } from '../../core/src/config.ts'
-import { openDatabase } from '../../core/src/database/index.ts'
+import { openDatabase, type Database } from '../../core/src/database/index.ts'
 import { createEventTypes, ownEventTypes } from '../../core/src/events/index.ts'
 import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
@@ -10,9 +10,24 @@ import type { World } from './world.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** The wallet's workers as of another process on the world's database, by the world's clock, run when a test says so. */
-export async function openWorkers(world: World, funding: FundingPort | null = null) {
-  const connection = await openDatabase(world.opened.url)
+export interface Workers {
+  /** Until nothing is due any more; returns how much was. */
+  run(): Promise<number>
+  close(): Promise<void>
+  connection: Database
+}
+
+/**
+ * The wallet's workers as of another process on the world's database, by the world's clock, run when a test says so. `beside` are
+ * others that run at the same time: where only one process may, they share its connection.
+ */
+export async function openWorkers(
+  world: World,
+  funding: FundingPort | null = null,
+  beside?: Workers,
+): Promise<Workers> {
+  const shared = beside && !beside.connection.dialect.manyProcesses ? beside.connection : null
+  const connection = shared ?? (await openDatabase(world.opened.url))
   const { knex: db, dialect } = connection
   const ctx = {
     db,
@@ -29,8 +44,8 @@ export async function openWorkers(world: World, funding: FundingPort | null = nu
   } as unknown as WalletContext
   const { workers } = createWallet(ctx)
   return {
-    /** Until nothing is due any more; returns how much was. */
-    async run(): Promise<number> {
+    connection,
+    async run() {
       let all = 0
       for (;;) {
         let done = 0
@@ -39,7 +54,7 @@ export async function openWorkers(world: World, funding: FundingPort | null = nu
         all += done
       }
     },
-    close: () => connection.close(),
+    close: () => (shared ? Promise.resolve() : connection.close()),
   }
 }
 
