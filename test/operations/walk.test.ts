@@ -37,6 +37,10 @@ const bodies: Record<string, object> = {
   ApproveApplicationInstanceAccess: { version: 1 },
   RefuseApplicationInstanceAccess: { version: 1 },
   PutApplicationInstanceOptionalPermissions: { optionalPermissions: [] },
+  suspendWallet: { reason: 'x' },
+  resumeWallet: { reason: 'x' },
+  setWalletOverdraft: { overdraft: '1', reason: 'x' },
+  addComplimentaryCredits: { complimentaryCreditsAmount: 1 },
 }
 
 /** Whose tenant is named in the body: another's is a mismatch with the credential, known or not. */
@@ -319,7 +323,16 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
   const attempt = await firstAttempt(opened)
   const delivery = attempt.replace(/\.\d+$/, '')
 
+  const topUp = await operator.topUp({ body: { locationId: location, amount: 1, reference: 'walk' } })
+  const grant = await operator.createGrant({
+    body: { locationId: location, amount: 1, kind: 'promotional', reference: 'walk' },
+  })
+
   const byPrefix: [string, Record<string, string>][] = [
+    ['/wallet/top-ups', { id: topUp.id }],
+    ['/platform/wallets', { id: topUp.walletId }],
+    ['/platform/grants', { id: grant.id }],
+    ['/saas-api', { companyId: world.organization.id, locationId: location }],
     ['/organizations', { id: world.organization.id }],
     ['/locations', { id: location }],
     ['/members', { id: user!.id }],
