@@ -5066,10 +5066,11 @@ export interface Operations {
         target?: ((number | string) | null)
         /** The most that is asked for in one day (UTC); null for no limit. */
         dailyLimit?: ((number | string) | null)
-        /** How long it waits after one that succeeded. */
-        coolOffSeconds: number
+        /** How long it waits after one that succeeded; by default 600. */
+        coolOffSeconds?: number
         paymentMethod?: (string | null)
-        enabled: boolean
+        /** By default true. */
+        enabled?: boolean
       }
     }
     result: {
@@ -5174,8 +5175,8 @@ export interface Operations {
         environment?: "production" | "sandbox"
         /** `promotional` is a present, `paid` was bought and paid for elsewhere. */
         kind: "promotional" | "paid"
-        /** The lowest is spent first. */
-        priority: number
+        /** The lowest is spent first; by default 50. */
+        priority?: number
         /** By default now; before it, it cannot be spent. */
         effectiveTime?: (string | null)
         /** When what is left of it ends; null for never. */

@@ -32,7 +32,9 @@ const GrantBody = Strict({
   currency: Type.Optional(Currency),
   environment: Type.Optional(OneOf(environments, { description: 'By default that of the credential.' })),
   kind: OneOf(grantKinds, { description: '`promotional` is a present, `paid` was bought and paid for elsewhere.' }),
-  priority: Type.Integer({ minimum: 0, maximum: 100, default: 50, description: 'The lowest is spent first.' }),
+  priority: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 100, description: 'The lowest is spent first; by default 50.' }),
+  ),
   effectiveTime: Type.Optional(Nullable(Time(), { description: 'By default now; before it, it cannot be spent.' })),
   expiresTime: Type.Optional(Nullable(Time(), { description: 'When what is left of it ends; null for never.' })),
   applicationId: Type.Optional(Nullable(StorableText(50, 'Only for this application.'))),

@@ -33,7 +33,8 @@ export interface NewGrant {
   currency?: string | null
   environment: Environment
   kind: GrantKind
-  priority: number
+  /** From 0, which is spent first, to 100; by default 50. */
+  priority?: number
   /** By default now. Before it, the grant is part of the balance and cannot be spent. */
   effectiveTime?: string | null
   expiresTime?: string | null
@@ -84,7 +85,7 @@ export async function grantMoney(ctx: WalletContext, db: Knex.Transaction, input
     amount,
     remaining: amount,
     held: 0n,
-    priority: input.priority,
+    priority: input.priority ?? 50,
     ...times,
     ...scope,
     description: input.description ?? null,

@@ -72,7 +72,6 @@ export function locationBalanceOperations(ctx: WalletContext): Operation[] {
             amount: body.complimentaryCreditsAmount,
             environment,
             kind: 'promotional',
-            priority: 50,
             // Of this organization: operators' references and those of others are other ones.
             reference: `credits ${organizationId} ${environment} ${body.reference ?? newId('ref')}`,
             description: 'Complimentary credits',

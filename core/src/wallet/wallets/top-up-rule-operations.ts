@@ -51,14 +51,15 @@ const RuleBody = Strict({
   amount: Money('How much is added each time. Either this or `target`.'),
   target: Money('What the balance is to come to. Either this or `amount`.'),
   dailyLimit: Money('The most that is asked for in one day (UTC); null for no limit.'),
-  coolOffSeconds: Type.Integer({
-    minimum: 0,
-    maximum: 30 * 86_400,
-    default: 600,
-    description: 'How long it waits after one that succeeded.',
-  }),
+  coolOffSeconds: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 30 * 86_400,
+      description: 'How long it waits after one that succeeded; by default 600.',
+    }),
+  ),
   paymentMethod: Type.Optional(Nullable(StorableText(255, 'In the words of the platform’s payment provider.'))),
-  enabled: Type.Boolean({ default: true }),
+  enabled: Type.Optional(Type.Boolean({ description: 'By default true.' })),
 })
 
 const query = Type.Object({ currency: Type.Optional(Currency) })

@@ -12,9 +12,11 @@ export interface NewTopUpRule {
   amount?: number | string | null
   target?: number | string | null
   dailyLimit?: number | string | null
-  coolOffSeconds: number
+  /** By default 600. */
+  coolOffSeconds?: number
   paymentMethod?: string | null
-  enabled: boolean
+  /** By default it is. */
+  enabled?: boolean
   actor: string
 }
 
@@ -39,7 +41,7 @@ export async function putTopUpRule(
     accountId: account!.id,
     ...terms,
     failures: 0,
-    dueTime: input.enabled && isLow ? now : null,
+    dueTime: terms.enabled && isLow ? now : null,
     createdTime: former?.createdTime ?? now,
     updatedTime: now,
   }
@@ -54,7 +56,7 @@ export async function removeTopUpRule(ctx: WalletContext, db: Knex.Transaction, 
 }
 
 function readTerms(input: NewTopUpRule, currency: string) {
-  const { coolOffSeconds, enabled, actor } = input
+  const { coolOffSeconds = 600, enabled = true, actor } = input
   const maybe = (name: 'amount' | 'target' | 'dailyLimit') =>
     input[name] === null || input[name] === undefined ? null : readPayable(input[name], currency, name)
   const threshold = readAmount(input.threshold, 'threshold', 0n)
