@@ -110,7 +110,7 @@ eachDatabase((database) => {
         expect(refused).toMatchObject({ status: 422, body: { code: 'reference_reused', grantId: first.body.id } })
       }
       const many = await Promise.all(Array.from({ length: 10 }, () => post({ reference: 'at once' })))
-      expect(many.map(({ status }) => status).toSorted()).toEqual([...Array(9).fill(200), 201])
+      expect(many.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([...Array(9).fill(200), 201])
       expect((await wallet()).balance).toBe(20)
     })
 
@@ -253,12 +253,10 @@ eachDatabase((database) => {
       expect([await sumOf('promotion'), await sumOf('breakage')]).toEqual([before.promotion, before.breakage + 4])
       expect(await see(paid)).toMatchObject({ status: 'ended', remaining: 0 })
       const told = (await eventsOf(world, 'grant.expired')).filter(({ walletId }) => walletId !== undefined).slice(-2)
-      expect(told.map(({ grantId, ended }) => [grantId, ended]).toSorted()).toEqual(
-        [
-          [paid, '4'],
-          [presentToo, '3'],
-        ].toSorted(),
-      )
+      expect(Object.fromEntries(told.map(({ grantId, ended }) => [grantId, ended]))).toEqual({
+        [paid]: '4',
+        [presentToo]: '3',
+      })
       expect(await world.checkLedger()).toEqual([])
     })
 

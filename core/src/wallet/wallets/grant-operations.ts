@@ -9,7 +9,7 @@ import {
   type Operation,
   type Page,
 } from '../../http/index.ts'
-import { nowIso, Nullable, OneOf, StoaError, Strict, Time, Type } from '../../kernel/index.ts'
+import { Id, nowIso, Nullable, OneOf, StoaError, Strict, Time, Type } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, StorableText } from '../exact.ts'
 import type { Wallet } from '../ledger/account.ts'
@@ -51,7 +51,7 @@ const ListQuery = {
   ...PageQuery,
   open: Type.Optional(Type.Boolean({ description: 'Only those of which something is left, or (false) nothing.' })),
 }
-const params = Type.Object({ id: Type.String() })
+const params = Type.Object({ id: Id() })
 const surface = 'platform'
 const tag = 'Grants'
 

@@ -17,7 +17,7 @@ const surface = 'runtime'
 const tag = 'Billing'
 const callers: ['user', 'api-key', 'application'] = ['user', 'api-key', 'application']
 const scopeParameter = 'companyId'
-const params = Type.Object({ companyId: Type.String(), locationId: Type.String() })
+const params = Type.Object({ companyId: Id(), locationId: Id() })
 
 const BalanceShape = Type.Object({
   walletId: Id(),

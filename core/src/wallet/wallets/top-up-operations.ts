@@ -1,7 +1,7 @@
 import { environments } from '../../context.ts'
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
-import { Nullable, OneOf, StoaError, Strict, Type } from '../../kernel/index.ts'
+import { Id, Nullable, OneOf, StoaError, Strict, Type } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, StorableText } from '../exact.ts'
 import { fundWallet, readWallet, topUpWallets } from '../permissions.ts'
@@ -116,7 +116,7 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
       tag,
       summary: 'See one top-up',
       permission: readWallet,
-      params: Type.Object({ id: Type.String() }),
+      params: Type.Object({ id: Id() }),
       responses: { 200: TopUpShape },
       errors: ['not_found'],
       handler: async ({ caller, db, params: { id } }) => {

@@ -42,7 +42,7 @@ export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4
 const CurrencyQuery = { currency: Type.Optional(Currency) }
 const Reason = Strict({ reason: Type.String({ ...StorableText(500), minLength: 1 }) })
 const Status = OneOf(['active', 'suspended'])
-const params = Type.Object({ id: Type.String() })
+const params = Type.Object({ id: Id() })
 const surface = 'platform'
 const tag = 'Wallets'
 
