@@ -70,6 +70,7 @@ import {
   systemClock,
   type Clock,
   type Files,
+  type FundingPort,
   type IdentityPort,
   type Logger,
   type SecretBox,
@@ -99,6 +100,8 @@ export interface HostConfig extends ConfigInput {
   files?: Files
   /** Your KMS; by default AES-256-GCM under keys derived from `secret`. */
   secretBox?: SecretBox
+  /** Your payment provider, for merchants who top up their wallets; by default only operators add money. Sandbox plays money. */
+  funding?: FundingPort
   clock?: Clock
   /** pino's and console's shapes fit; by default nothing is logged. */
   logger?: Logger
@@ -163,6 +166,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     identity = null,
     files,
     secretBox,
+    funding = null,
     clock = systemClock,
     logger = silent,
     ...options
@@ -224,7 +228,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))
-  const wallet = createWallet(ctx)
+  const wallet = createWallet(Object.assign(ctx, { funding }))
   const outbox = createOutbox(ctx)
   const authenticate = createAuthenticate(ctx)
   const oauth: OAuthContext = Object.assign(ctx, { authenticate })

@@ -36,6 +36,7 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     lifecycle: new EventEmitter(),
     signals: new EventEmitter(),
     eventTypes: createEventTypes(ownEventTypes),
+    funding: null,
     // Nobody else has anything installed where these wallets run low.
     installationsAt: () => Promise.resolve([]),
   } as unknown as WalletContext

@@ -29,6 +29,12 @@ eachDatabase((database) => {
         exact: { amount: '12.345678' },
         description: 'Card',
         createdTime: world.now(),
+        settledTime: world.now(),
+        walletId: expect.stringMatching(/^acc_/),
+        source: 'operator',
+        status: 'succeeded',
+        failure: null,
+        paymentMethod: null,
       })
       expect(await world.balance(locationId)).toBe('12.345678')
     })
@@ -109,7 +115,9 @@ eachDatabase((database) => {
       ['a location that is none', () => ({ locationId: 'a\u0000b' }), 422],
       ['no reference', () => ({ locationId: world.locationId, reference: undefined }), 422],
       ['an unknown environment', () => ({ locationId: world.locationId, environment: 'test' }), 422],
-      ['a member nobody knows', () => ({ locationId: world.locationId, currency: 'EUR' }), 422],
+      ['a currency that is none', () => ({ locationId: world.locationId, currency: 'ZZZ' }), 422],
+      ['a currency in small letters', () => ({ locationId: world.locationId, currency: 'eur' }), 422],
+      ['a member nobody knows', () => ({ locationId: world.locationId, cents: 1 }), 422],
     ])('refuses %s', async (_what, body, status) => {
       expect((await topUp(body())).status).toBe(status)
     })
@@ -146,10 +154,17 @@ eachDatabase((database) => {
         locationId,
         environment: 'production',
         currency: 'USD',
+        id: expect.stringMatching(/^acc_/),
         status: 'active',
+        statusReason: null,
+        level: 'ok',
         balance: 0,
         available: 0,
-        exact: { balance: '0', available: '0' },
+        held: 0,
+        granted: 0,
+        overdraft: 0,
+        lowBalance: null,
+        exact: { balance: '0', available: '0', held: '0', granted: '0', overdraft: '0', lowBalance: null },
       })
       const entries = await world.get(`${path}/entries`, world.merchant.token)
       expect(entries.body).toEqual([])

@@ -10,12 +10,17 @@ import { hostConfig } from './host-config.ts'
  * A host over HTTP with a clock that tests move, a publisher with an application that has a fixed meter of 0.5 and a dynamic
  * one from 0.01 to 5, and a merchant with a location where it is installed. No demo world, so that every figure is the test's own.
  */
-export async function openWorld(database: TestDatabase, options: Partial<HostConfig> = {}) {
+export async function openWorld(
+  database: TestDatabase,
+  options: Partial<HostConfig> = {},
+  { isStarted = true }: { isStarted?: boolean } = {},
+) {
   const opened = await database.create()
   let time = Date.parse('2026-03-01T12:00:00.000Z')
   const clock = { now: () => new Date(time) }
   const host = await createHost({ ...hostConfig, database: opened.url, clock, ...options })
-  host.start()
+  // Without it nothing happens by itself: a test runs the workers it wants.
+  if (isStarted) host.start()
   const server = await listenOn(host)
   const connection = await openDatabase(opened.url)
   const db = connection.knex
@@ -201,6 +206,7 @@ export async function openWorld(database: TestDatabase, options: Partial<HostCon
       (await request('GET', `${place(of)}/wallet`, { token: merchant.token })).body.exact.balance,
     checkLedger: () => checkLedger(db),
     count: async (table: string) => Number((await db(table).count({ count: '*' }))[0]!.count),
+    clock,
     now: () => new Date(time).toISOString(),
     inSeconds: (seconds: number) => new Date(time + seconds * 1000).toISOString(),
     advance(seconds: number) {

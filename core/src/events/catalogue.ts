@@ -8,6 +8,7 @@ import { holdTypes } from './types/hold.ts'
 import { installationTypes } from './types/installation.ts'
 import { meterTypes } from './types/meter.ts'
 import type { OwnType } from './types/own-type.ts'
+import { topUpTypes } from './types/top-up.ts'
 import { walletTypes } from './types/wallet.ts'
 
 /** Every type of event of the host's own. Those of the embedder come beside them, from `config.eventTypes`. */
@@ -21,6 +22,7 @@ export const eventCatalogue = {
   ...endpointTypes,
   ...meterTypes,
   ...walletTypes,
+  ...topUpTypes,
 } satisfies Record<string, OwnType>
 
 export type EventType = keyof typeof eventCatalogue

@@ -14,7 +14,17 @@ export {
   type Micros,
 } from './money.ts'
 export { deriveToken, hashToken, mintToken, tokenKind, tokenKinds } from './opaque-token.ts'
-export type { Files, Identity, IdentityPort, Logger, SecretBox, StoredFile } from './ports.ts'
+export type {
+  Files,
+  FundingOutcome,
+  FundingPort,
+  FundingRequest,
+  Identity,
+  IdentityPort,
+  Logger,
+  SecretBox,
+  StoredFile,
+} from './ports.ts'
 export {
   createSchemaCompiler,
   Id,

@@ -4,6 +4,7 @@ export { listenOn, type Listening } from './listen.ts'
 export {
   clockContract,
   filesContract,
+  fundingContract,
   identityContract,
   loggerContract,
   secretBoxContract,

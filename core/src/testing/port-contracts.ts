@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Clock, Files, IdentityPort, Logger, SecretBox } from '../kernel/index.ts'
+import type { Clock, Files, FundingPort, FundingRequest, IdentityPort, Logger, SecretBox } from '../kernel/index.ts'
 
 /** One thing a port must do. Run it in any test framework: `for (const { name, run } of cases) test(name, run)`. */
 export interface ContractCase {
@@ -142,6 +142,73 @@ export function loggerContract(open: () => Promise<Logger>): ContractCase[] {
           logger[level]({ traceId: 'x' }, 'message')
           logger[level]({ err: new Error('fault') })
         }
+      },
+    },
+  ]
+}
+
+/**
+ * What the host relies on in a `FundingPort`. `methods` are payment methods of `request.organizationId` that succeed and that are
+ * declined; `taken` counts the payments that were really made, where that can be told.
+ */
+export function fundingContract(
+  open: () => Promise<FundingPort>,
+  {
+    request,
+    methods,
+    taken,
+  }: {
+    request: Omit<FundingRequest, 'id' | 'paymentMethod'>
+    methods: { succeeds: string; declines: string }
+    taken?: () => number
+  },
+): ContractCase[] {
+  let ids = 0
+  const ask = (paymentMethod: string): FundingRequest => ({ ...request, id: `top_contract_${++ids}`, paymentMethod })
+  return [
+    {
+      name: 'a payment that succeeds has a reference, under which it is found again',
+      async run() {
+        const funding = await open()
+        const wanted = ask(methods.succeeds)
+        const { status, reference } = await funding.fund(wanted)
+        assert.equal(status, 'succeeded')
+        assert.ok(reference)
+        const found = await funding.look({ id: wanted.id, reference })
+        assert.deepEqual([found?.status, found?.reference], ['succeeded', reference])
+      },
+    },
+    {
+      name: 'the same id is the same payment, one after the other and at once',
+      async run() {
+        const funding = await open()
+        const before = taken?.() ?? 0
+        const wanted = ask(methods.succeeds)
+        const first = await funding.fund(wanted)
+        const again = await Promise.allSettled([funding.fund(wanted), funding.fund(wanted), funding.fund(wanted)])
+        for (const answer of again) {
+          // A provider may say that the id is under way: that is for later.
+          if (answer.status === 'fulfilled') assert.equal(answer.value.reference, first.reference)
+        }
+        if (taken) assert.equal(taken() - before, 1)
+      },
+    },
+    {
+      name: 'a payment that is declined says why, and again when it is asked for again',
+      async run() {
+        const funding = await open()
+        const wanted = ask(methods.declines)
+        for (let each = 0; each < 2; each++) {
+          const { status, reason } = await funding.fund(wanted)
+          assert.equal(status, 'declined')
+          assert.ok(reason)
+        }
+      },
+    },
+    {
+      name: 'what was never asked for is null, not an error',
+      async run() {
+        assert.equal(await (await open()).look({ id: 'top_never', reference: null }), null)
       },
     },
   ]

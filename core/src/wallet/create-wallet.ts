@@ -11,7 +11,13 @@ import { createHoldWorker } from './holds/hold-worker.ts'
 import type { Poller } from '../kernel/index.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meters/meter-operations.ts'
-import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
+import { createGrantWorker } from './wallets/expire-grant.ts'
+import { grantOperations } from './wallets/grant-operations.ts'
+import { locationBalanceOperations } from './wallets/location-balance-operations.ts'
+import { topUpOperations } from './wallets/top-up-operations.ts'
+import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
+import { createTopUpWorker } from './wallets/top-up-worker.ts'
+import { topUp, type NewTopUp, type TopUpOutcome } from './wallets/top-ups.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
@@ -20,7 +26,7 @@ export interface Wallet {
   /** Background work, for whoever starts the host. */
   workers: Poller[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
-  topUp(db: Knex.Transaction, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
+  topUp(db: Knex.Transaction, input: NewTopUp): Promise<TopUpOutcome>
   /** Resolves when every charge that was submitted has been answered. */
   drain(): Promise<void>
 }
@@ -37,8 +43,12 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...ownCapOperations(ctx),
       ...meterOperations(ctx),
       ...walletOperations(ctx),
+      ...topUpOperations(ctx),
+      ...topUpRuleOperations(ctx),
+      ...grantOperations(ctx),
+      ...locationBalanceOperations(ctx),
     ],
-    workers: [createHoldWorker(ctx)],
+    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

@@ -40,3 +40,33 @@ export const writeCaps = permission('caps:write', 'decide how much applications 
   roles: managers,
   risk: 'high',
 })
+export const fundWallet = permission('wallet:fund', 'add money to your wallet from your means of payment', {
+  roles: managers,
+  risk: 'high',
+})
+export const manageWallet = permission('wallet:manage', 'say when you are told that your wallet runs low', {
+  roles: managers,
+})
+export const readWallets = permission('wallets:read', 'see every wallet and what was granted to it', {
+  roles: ['operator'],
+})
+export const writeWallets = permission('wallets:write', 'suspend wallets and let them go into overdraft', {
+  roles: ['operator'],
+  risk: 'high',
+})
+export const readGrants = permission('grants:read', 'see what was granted to wallets', { roles: ['operator'] })
+export const writeGrants = permission('grants:write', 'grant money to wallets and take it back', {
+  roles: ['operator'],
+  risk: 'high',
+})
+export const readLocationBalance = permission('location-balance:read', 'see what is in the wallets of your locations', {
+  aliases: ['saas/company.read'],
+  roles: managers,
+  applications: true,
+})
+export const giveCredits = permission('credits:give', 'give money of your wallet to your locations', {
+  aliases: ['saas/company.write'],
+  roles: managers,
+  applications: true,
+  risk: 'high',
+})

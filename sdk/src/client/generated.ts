@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -20,7 +20,7 @@ export type ErrorBody = {
 export type OAuthErrorBody = {
   error: string
   error_description: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   traceId: string
@@ -5653,56 +5653,100 @@ export interface Operations {
       createdTime: string
     }>
   }
-  /** Add money to a wallet */
-  topUp: {
+  /** See the wallet of the organization, or of the location the path names */
+  getWallet: {
     input: {
-      body: {
-        organizationId?: (string | null)
-        locationId?: (string | null)
-        /** More than 0, at most 6 decimals; a number or decimal text. */
-        amount: (number | string)
-        /** By default that of the credential. */
-        environment?: "production" | "sandbox"
-        /** Your own number of the payment. The same one never adds money twice. */
-        reference: string
-        description?: (string | null)
+      query?: {
+        /** ISO 4217; by default the host’s. */
+        currency?: string
       }
     }
     result: {
       id: string
-      reference: string
-      organizationId: string
-      locationId: (string | null)
-      environment: "production" | "sandbox"
-      currency: string
-      amount: number
-      exact: {
-        /** Decimal text, exact. */
-        amount: string
-      }
-      description: (string | null)
-      createdTime: string
-    }
-  }
-  /** See the wallet of the organization, or of the location the path names */
-  getWallet: {
-    input: {}
-    result: {
       organizationId: string
       locationId: (string | null)
       environment: "production" | "sandbox"
       currency: string
       status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
       balance: number
-      /** What can be charged now. */
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
       available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
       exact: {
         /** Decimal text, exact. */
         balance: string
         /** Decimal text, exact. */
         available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
       }
     }
+  }
+  /** List the wallets of the organization and of its locations */
+  listWallets: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only those of this location. */
+        locationId?: string
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        status?: "active" | "suspended"
+      }
+    }
+    result: Array<{
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }>
   }
   /** List what went in and out of the wallet, the latest first */
   listWalletEntries: {
@@ -5712,6 +5756,8 @@ export interface Operations {
         limit?: number
         /** Items to skip. */
         offset?: number
+        /** ISO 4217; by default the host’s. */
+        currency?: string
       }
     }
     result: Array<{
@@ -5719,7 +5765,7 @@ export interface Operations {
       number: number
       transactionId: string
       kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
-      /** The charge or the top-up. */
+      /** The charge, the top-up or the grant. */
       referenceId: string
       applicationId: (string | null)
       description: (string | null)
@@ -5736,6 +5782,787 @@ export interface Operations {
       eventTime: string
       bookedTime: string
     }>
+  }
+  /** Say below what balance you are told that the wallet is low */
+  putWalletSettings: {
+    input: {
+      query?: {
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+      body: {
+        /** Null for never. */
+        lowBalance: ((number | string) | null)
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }
+  }
+  /** List the wallets of everybody */
+  listAllWallets: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        organizationId?: string
+        locationId?: string
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        status?: "active" | "suspended"
+        /** By default that of the credential. */
+        environment?: "production" | "sandbox"
+      }
+    }
+    result: Array<{
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }>
+  }
+  /** Suspend a wallet: it pays for nothing until it is resumed */
+  suspendWallet: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        reason: string
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }
+  }
+  /** Let a suspended wallet pay again */
+  resumeWallet: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        reason: string
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }
+  }
+  /** Say how far below zero a wallet may go */
+  setWalletOverdraft: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** 0 for none. */
+        overdraft: (number | string)
+        reason: string
+      }
+    }
+    result: {
+      id: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      status: "active" | "suspended"
+      /** Why it is suspended. */
+      statusReason: (string | null)
+      level: "ok" | "low" | "depleted"
+      balance: number
+      /** What any application could charge now; without grants whose time has not come, or that are for one application or meter. */
+      available: number
+      /** What holds reserve of the balance. */
+      held: number
+      /** What of the balance is grants. */
+      granted: number
+      /** How far below zero it may go. */
+      overdraft: number
+      /** Below this you are told that it is low. */
+      lowBalance: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        balance: string
+        /** Decimal text, exact. */
+        available: string
+        /** Decimal text, exact. */
+        held: string
+        /** Decimal text, exact. */
+        granted: string
+        /** Decimal text, exact. */
+        overdraft: string
+        lowBalance: (string | null)
+      }
+    }
+  }
+  /** List who suspended a wallet or changed its overdraft, when and why, the latest first */
+  listWalletChanges: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      id: string
+      /** As the event that told it. */
+      kind: string
+      /** The status, or the overdraft, from then on. */
+      value: string
+      reason: string
+      actor: string
+      createdTime: string
+    }>
+  }
+  /** Add money to a wallet */
+  topUp: {
+    input: {
+      body: {
+        organizationId?: (string | null)
+        locationId?: (string | null)
+        /** More than 0, at most 6 decimals; a number or decimal text. */
+        amount: (number | string)
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        /** By default that of the credential. */
+        environment?: "production" | "sandbox"
+        /** Your own number of the payment. The same one never adds money twice. */
+        reference: string
+        description?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** List the top-ups of the wallet, the latest first */
+  listTopUps: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+    }
+    result: Array<{
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }>
+  }
+  /** Top the wallet up from your means of payment */
+  requestTopUp: {
+    input: {
+      body: {
+        /** A multiple of the smallest amount that can be paid, such as a cent. */
+        amount: (number | string)
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        paymentMethod?: (string | null)
+        /** Your own number of the payment. The same one never asks for money twice. */
+        reference: string
+        description?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** See one top-up */
+  getTopUp: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** See when the wallet is topped up by itself */
+  getTopUpRule: {
+    input: {
+      query?: {
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+    }
+    result: {
+      currency: string
+      enabled: boolean
+      /** Below this, without what holds reserve, the wallet is topped up. */
+      threshold: number
+      /** How much is added each time. */
+      amount: (number | null)
+      /** What the balance is to come to. */
+      target: (number | null)
+      /** The most that is asked for in one day (UTC). */
+      dailyLimit: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        threshold: string
+        amount: (string | null)
+        target: (string | null)
+        dailyLimit: (string | null)
+      }
+      coolOffSeconds: number
+      paymentMethod: (string | null)
+      /** Declined payments in a row; the seventh switches it off. */
+      failures: number
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Have the wallet topped up by itself when it runs low */
+  putTopUpRule: {
+    input: {
+      query?: {
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+      body: {
+        /** Below this, without what holds reserve, the wallet is topped up. */
+        threshold: (number | string)
+        /** How much is added each time. Either this or `target`. */
+        amount?: ((number | string) | null)
+        /** What the balance is to come to. Either this or `amount`. */
+        target?: ((number | string) | null)
+        /** The most that is asked for in one day (UTC); null for no limit. */
+        dailyLimit?: ((number | string) | null)
+        /** How long it waits after one that succeeded; by default 600. */
+        coolOffSeconds?: number
+        paymentMethod?: (string | null)
+        /** By default true. */
+        enabled?: boolean
+      }
+    }
+    result: {
+      currency: string
+      enabled: boolean
+      /** Below this, without what holds reserve, the wallet is topped up. */
+      threshold: number
+      /** How much is added each time. */
+      amount: (number | null)
+      /** What the balance is to come to. */
+      target: (number | null)
+      /** The most that is asked for in one day (UTC). */
+      dailyLimit: (number | null)
+      exact: {
+        /** Decimal text, exact. */
+        threshold: string
+        amount: (string | null)
+        target: (string | null)
+        dailyLimit: (string | null)
+      }
+      coolOffSeconds: number
+      paymentMethod: (string | null)
+      /** Declined payments in a row; the seventh switches it off. */
+      failures: number
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Stop topping the wallet up by itself */
+  deleteTopUpRule: {
+    input: {
+      query?: {
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+    }
+    result: undefined
+  }
+  /** List what was granted, the latest first */
+  listAllGrants: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only those of which something is left, or (false) nothing. */
+        open?: boolean
+        organizationId?: string
+        locationId?: string
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        /** By default that of the credential. */
+        environment?: "production" | "sandbox"
+      }
+    }
+    result: Array<{
+      id: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      kind: "promotional" | "paid"
+      reference: string
+      amount: number
+      remaining: number
+      /** What holds reserve of the remainder. */
+      held: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        remaining: string
+        /** Decimal text, exact. */
+        held: string
+      }
+      /** From 0, which is spent first, to 100. */
+      priority: number
+      /** `scheduled` before its time, `open` while it can be spent, `spent` when nothing is left, `ended` after its time. */
+      status: "scheduled" | "open" | "spent" | "ended"
+      effectiveTime: string
+      expiresTime: (string | null)
+      applicationId: (string | null)
+      meterId: (string | null)
+      description: (string | null)
+      createdTime: string
+    }>
+  }
+  /** Grant money to a wallet */
+  createGrant: {
+    input: {
+      body: {
+        organizationId?: (string | null)
+        locationId?: (string | null)
+        /** More than 0, at most 6 decimals; a number or decimal text. */
+        amount: (number | string)
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+        /** By default that of the credential. */
+        environment?: "production" | "sandbox"
+        /** `promotional` is a present, `paid` was bought and paid for elsewhere. */
+        kind: "promotional" | "paid"
+        /** The lowest is spent first; by default 50. */
+        priority?: number
+        /** By default now; before it, it cannot be spent. */
+        effectiveTime?: (string | null)
+        /** When what is left of it ends; null for never. */
+        expiresTime?: (string | null)
+        applicationId?: (string | null)
+        meterId?: (string | null)
+        /** Your own number of it. The same one never grants twice. */
+        reference: string
+        description?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      kind: "promotional" | "paid"
+      reference: string
+      amount: number
+      remaining: number
+      /** What holds reserve of the remainder. */
+      held: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        remaining: string
+        /** Decimal text, exact. */
+        held: string
+      }
+      /** From 0, which is spent first, to 100. */
+      priority: number
+      /** `scheduled` before its time, `open` while it can be spent, `spent` when nothing is left, `ended` after its time. */
+      status: "scheduled" | "open" | "spent" | "ended"
+      effectiveTime: string
+      expiresTime: (string | null)
+      applicationId: (string | null)
+      meterId: (string | null)
+      description: (string | null)
+      createdTime: string
+    }
+  }
+  /** See one grant */
+  getGrant: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      kind: "promotional" | "paid"
+      reference: string
+      amount: number
+      remaining: number
+      /** What holds reserve of the remainder. */
+      held: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        remaining: string
+        /** Decimal text, exact. */
+        held: string
+      }
+      /** From 0, which is spent first, to 100. */
+      priority: number
+      /** `scheduled` before its time, `open` while it can be spent, `spent` when nothing is left, `ended` after its time. */
+      status: "scheduled" | "open" | "spent" | "ended"
+      effectiveTime: string
+      expiresTime: (string | null)
+      applicationId: (string | null)
+      meterId: (string | null)
+      description: (string | null)
+      createdTime: string
+    }
+  }
+  /** Take back what is left of a grant */
+  expireGrant: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      kind: "promotional" | "paid"
+      reference: string
+      amount: number
+      remaining: number
+      /** What holds reserve of the remainder. */
+      held: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        remaining: string
+        /** Decimal text, exact. */
+        held: string
+      }
+      /** From 0, which is spent first, to 100. */
+      priority: number
+      /** `scheduled` before its time, `open` while it can be spent, `spent` when nothing is left, `ended` after its time. */
+      status: "scheduled" | "open" | "spent" | "ended"
+      effectiveTime: string
+      expiresTime: (string | null)
+      applicationId: (string | null)
+      meterId: (string | null)
+      description: (string | null)
+      createdTime: string
+    }
+  }
+  /** List what was granted to the wallet, the latest first */
+  listGrants: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only those of which something is left, or (false) nothing. */
+        open?: boolean
+        /** ISO 4217; by default the host’s. */
+        currency?: string
+      }
+    }
+    result: Array<{
+      id: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      kind: "promotional" | "paid"
+      reference: string
+      amount: number
+      remaining: number
+      /** What holds reserve of the remainder. */
+      held: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        remaining: string
+        /** Decimal text, exact. */
+        held: string
+      }
+      /** From 0, which is spent first, to 100. */
+      priority: number
+      /** `scheduled` before its time, `open` while it can be spent, `spent` when nothing is left, `ended` after its time. */
+      status: "scheduled" | "open" | "spent" | "ended"
+      effectiveTime: string
+      expiresTime: (string | null)
+      applicationId: (string | null)
+      meterId: (string | null)
+      description: (string | null)
+      createdTime: string
+    }>
+  }
+  /** See what is in the wallet of a location */
+  getWalletBalance: {
+    input: {
+      params: {
+        companyId: string
+        locationId: string
+      }
+    }
+    result: {
+      walletId: string
+      /** Without the complimentary credits. */
+      balance: number
+      /** What is left of promotional grants. */
+      complimentaryCredits: number
+    }
+  }
+  /** Give money of the organization’s own wallet to a location */
+  addComplimentaryCredits: {
+    input: {
+      params: {
+        companyId: string
+        locationId: string
+      }
+      body: {
+        /** More than 0, at most 6 decimals. */
+        complimentaryCreditsAmount: (number | string)
+        reference?: string
+      }
+    }
+    result: {
+      walletId: string
+      /** Without the complimentary credits. */
+      balance: number
+      /** What is left of promotional grants. */
+      complimentaryCredits: number
+    }
   }
   /** Get tokens (RFC 6749 section 3.2) */
   getToken: {
@@ -6114,9 +6941,29 @@ export const routes = {
   getMeter: ['GET', '/developers/applications/{id}/meters/{meterId}', 'organization'],
   updateMeter: ['PATCH', '/developers/applications/{id}/meters/{meterId}', 'organization'],
   listMeterPrices: ['GET', '/developers/applications/{id}/meters/{meterId}/prices', 'organization'],
-  topUp: ['POST', '/platform/top-ups', ''],
   getWallet: ['GET', '/wallet', 'target'],
+  listWallets: ['GET', '/wallets', 'target'],
   listWalletEntries: ['GET', '/wallet/entries', 'target'],
+  putWalletSettings: ['PUT', '/wallet/settings', 'target'],
+  listAllWallets: ['GET', '/platform/wallets', ''],
+  suspendWallet: ['POST', '/platform/wallets/{id}/suspend', ''],
+  resumeWallet: ['POST', '/platform/wallets/{id}/resume', ''],
+  setWalletOverdraft: ['PUT', '/platform/wallets/{id}/overdraft', ''],
+  listWalletChanges: ['GET', '/platform/wallets/{id}/changes', ''],
+  topUp: ['POST', '/platform/top-ups', ''],
+  listTopUps: ['GET', '/wallet/top-ups', 'target'],
+  requestTopUp: ['POST', '/wallet/top-ups', 'target'],
+  getTopUp: ['GET', '/wallet/top-ups/{id}', 'target'],
+  getTopUpRule: ['GET', '/wallet/top-up-rule', 'target'],
+  putTopUpRule: ['PUT', '/wallet/top-up-rule', 'target'],
+  deleteTopUpRule: ['DELETE', '/wallet/top-up-rule', 'target'],
+  listAllGrants: ['GET', '/platform/grants', ''],
+  createGrant: ['POST', '/platform/grants', ''],
+  getGrant: ['GET', '/platform/grants/{id}', ''],
+  expireGrant: ['POST', '/platform/grants/{id}/expire', ''],
+  listGrants: ['GET', '/wallet/grants', 'target'],
+  getWalletBalance: ['GET', '/saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance', ''],
+  addComplimentaryCredits: ['POST', '/saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance/complimentary-credits', ''],
   getToken: ['POST', '/oauth/token', ''],
   revokeToken: ['POST', '/oauth/revoke', ''],
   introspectToken: ['POST', '/oauth/introspect', ''],

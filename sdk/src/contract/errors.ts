@@ -123,6 +123,11 @@ export const errorCatalogue = {
     'Reference reused',
     'This reference was used with another wallet or amount; use a new reference for a new payment.',
   ],
+  funding_unavailable: [
+    422,
+    'Funding unavailable',
+    'This platform takes no payments by itself; ask its operator to add money to the wallet.',
+  ],
   currency_mismatch: [422, 'Currency mismatch', 'The wallet is kept in another currency.'],
   wallet_suspended: [422, 'Wallet suspended', 'The wallet is suspended; its owner can have that lifted.'],
   refund_exceeds_charge: [422, 'Refund exceeds charge', 'More than is left of a charge cannot be given back.'],

@@ -74,6 +74,8 @@ export const walletMigration: Migration = {
     await createTable('stoa_top_ups', (column, table) => {
       column.id()
       column.text('source')
+      // References are unique among an operator's ('') or those of one merchant.
+      column.text('scope')
       column.text('reference')
       column.text('account_id')
       column.text('transaction_id').nullable()
@@ -94,10 +96,15 @@ export const walletMigration: Migration = {
       column.time('lease_until').nullable()
       column.time('created_time')
       column.time('settled_time').nullable()
-      table.unique(['reference'])
+      table.unique(['scope', 'reference'])
       table.index(['account_id', 'id'])
     })
     await trx.raw(`create index stoa_top_ups_due on stoa_top_ups (next_time) where next_time is not null`)
+    // A rule has one under way at most.
+    await trx.raw(
+      `create unique index stoa_top_ups_in_flight on stoa_top_ups (account_id)
+        where source = 'auto' and status = 'pending'`,
+    )
     await createTable('stoa_top_up_rules', (column, table) => {
       column.text('account_id')
       column.boolean('enabled')
@@ -111,8 +118,6 @@ export const walletMigration: Migration = {
       column.integer('failures')
       column.text('actor')
       column.time('due_time').nullable()
-      column.text('lease_token').nullable()
-      column.time('lease_until').nullable()
       column.time('created_time')
       column.time('updated_time')
       table.primary(['account_id'])
@@ -137,6 +142,8 @@ export const walletMigration: Migration = {
       column.text('description').nullable()
       column.text('actor')
       column.text('transaction_id')
+      // The account that it came from, and goes back to when it is promotional and ends.
+      column.text('source_account_id')
       column.time('closed_time').nullable()
       column.time('created_time')
       table.unique(['reference'])
@@ -154,6 +161,18 @@ export const walletMigration: Migration = {
       table.primary(['transaction_id', 'seq'], 'stoa_grant_moves_key')
       table.index(['reference_id'])
       table.index(['grant_id'])
+    })
+
+    // Who suspended a wallet or let it go into overdraft, and why.
+    await createTable('stoa_wallet_changes', (column, table) => {
+      column.id()
+      column.text('account_id')
+      column.text('kind')
+      column.text('value')
+      column.text('reason')
+      column.text('actor')
+      column.time('created_time')
+      table.index(['account_id', 'id'])
     })
 
     // publisher_id is a copy of the application's, so that a charge need not read the application.
@@ -303,6 +322,7 @@ export const walletMigration: Migration = {
       'stoa_ledger_transactions',
       'stoa_ledger_entries',
       'stoa_grant_moves',
+      'stoa_wallet_changes',
       'stoa_prices',
       'stoa_charges',
     ]) {

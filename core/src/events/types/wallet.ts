@@ -29,6 +29,16 @@ export const exampleWallet = {
   status: 'active',
 }
 
+const WalletDecision = Type.Object({
+  ...WalletData.properties,
+  overdraft: Decimal(),
+  reason: Type.String({ description: 'Why the operator did it.' }),
+})
+const decided = {
+  data: WalletDecision,
+  audience: ['organization'] as const,
+}
+
 const parts = {
   data: WalletData,
   audience: ['organization', 'installations'] as const,
@@ -51,5 +61,20 @@ export const walletTypes = {
     ...parts,
     sentence: 'A wallet that was low or empty can pay again.',
     example: exampleWallet,
+  }),
+  'wallet.suspended': ownType('wallet.suspended', {
+    ...decided,
+    sentence: 'The platform suspended a wallet: it pays for nothing until it is resumed.',
+    example: { ...exampleWallet, status: 'suspended', overdraft: '0', reason: 'a payment was disputed' },
+  }),
+  'wallet.resumed': ownType('wallet.resumed', {
+    ...decided,
+    sentence: 'A wallet that was suspended pays again.',
+    example: { ...exampleWallet, overdraft: '0', reason: 'the dispute was settled' },
+  }),
+  'wallet.overdraft-changed': ownType('wallet.overdraft-changed', {
+    ...decided,
+    sentence: 'The platform changed how far a wallet may go below zero.',
+    example: { ...exampleWallet, available: '125', overdraft: '100', reason: 'agreed for this year' },
   }),
 } satisfies Record<string, OwnType>

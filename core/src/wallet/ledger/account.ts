@@ -42,6 +42,8 @@ export type BalanceLevel = 'ok' | 'low' | 'depleted'
 export interface Account extends NewAccount {
   id: string
   status: 'active' | 'suspended'
+  /** Why it is suspended. */
+  statusReason: string | null
   balance: Micros
   /** Reserved by open holds; part of the balance. */
   held: Micros

@@ -58,6 +58,7 @@ export async function insertGrant(db: Db, grant: Grant): Promise<void> {
     description: grant.description,
     actor: grant.actor,
     transaction_id: grant.transactionId,
+    source_account_id: grant.sourceAccountId,
     closed_time: grant.closedTime,
     created_time: grant.createdTime,
   })
@@ -116,6 +117,7 @@ export function mapGrant(row: Row): Grant {
     description: maybeText(row.description),
     actor: text(row.actor),
     transactionId: text(row.transaction_id),
+    sourceAccountId: text(row.source_account_id),
     closedTime: maybeIso(row.closed_time),
     createdTime: iso(row.created_time),
   }

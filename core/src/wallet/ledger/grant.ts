@@ -26,6 +26,8 @@ export interface Grant {
   description: string | null
   actor: string
   transactionId: string
+  /** The account that it came from: the platform's, or the wallet of an organization that gave it to a location. */
+  sourceAccountId: string
   /** When it was taken back or had expired; null while it stands. */
   closedTime: string | null
   createdTime: string
@@ -87,7 +89,7 @@ export function availableFor(
 }
 
 /** The balance without grants and without what holds reserve of it. */
-function ownMoney(wallet: Account, grants: Grant[]): Micros {
+export function ownMoney(wallet: Account, grants: Grant[]): Micros {
   const heldOfGrants = sum(grants.map(({ held }) => held))
   return wallet.balance - wallet.granted - (wallet.held - heldOfGrants)
 }

@@ -4,7 +4,14 @@ import { nowIso, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import type { Account } from './account.ts'
 import { levelChanges, settleLevels } from './balance-level.ts'
-import { findGrants, findOpenGrants, insertGrantMoves, updateGrants, type GrantMove } from './grant-store.ts'
+import {
+  findGrants,
+  findOpenGrants,
+  insertGrant,
+  insertGrantMoves,
+  updateGrants,
+  type GrantMove,
+} from './grant-store.ts'
 import { bySpending, type Grant, type Slice } from './grant.ts'
 import { insertPostings, lockAccounts, updateAccounts } from './ledger-store.ts'
 import { book, type Leg, type LedgerTransaction, type NewTransaction, type Posting } from './ledger.ts'
@@ -26,6 +33,8 @@ export interface Journal {
    * charge it is for. Grants that were used up have to be loaded first.
    */
   moveGrants(account: Account, to: { transactionId: string; referenceId: string }, moves: Slice[]): void
+  /** Makes a part of the balance a new grant, in a transaction that pays at least as much in. */
+  addGrant(account: Account, grant: Grant): void
   /** Makes known grants that were used up or made meanwhile. */
   loadGrants(ids: string[]): Promise<void>
   /** Reserves (or with a negative amount releases) a part of the balance, and of it slices of grants. */
@@ -45,6 +54,7 @@ export async function openJournal(ctx: WalletContext, trx: Knex.Transaction, acc
   )
   const known = new Map([...open.values()].flat().map((grant) => [grant.id, grant]))
   const movedGrants = new Set<Grant>()
+  const newGrants: Grant[] = []
   const grantMoves: GrantMove[] = []
   const postings: Posting[] = []
 
@@ -78,6 +88,13 @@ export async function openJournal(ctx: WalletContext, trx: Knex.Transaction, acc
         grantMoves.push({ transactionId, seq, grantId, referenceId, amount })
       }
     },
+    addGrant(account, grant) {
+      account.granted += grant.remaining
+      assertWithin(grant)
+      known.set(grant.id, grant)
+      open.set(account.id, [...(open.get(account.id) ?? []), grant].toSorted(bySpending))
+      newGrants.push(grant)
+    },
     async loadGrants(ids) {
       for (const grant of await findGrants(
         trx,
@@ -101,6 +118,7 @@ export async function openJournal(ctx: WalletContext, trx: Knex.Transaction, acc
       settleLevels(changed)
       await insertPostings(trx, ctx.dialect, postings)
       await updateAccounts(trx, changed, new Map(locked.map(({ id }) => [id, before.get(id)!.version])))
+      for (const grant of newGrants) await insertGrant(trx, grant)
       await updateGrants(trx, [...movedGrants])
       await insertGrantMoves(trx, ctx.dialect, grantMoves)
       await publishMany(ctx, trx, levelChanges(before, changed, now))

@@ -169,6 +169,7 @@ export function mapAccount(row: Row): Account {
     environment: row.environment as Environment,
     currency: text(row.currency),
     status: row.status as Account['status'],
+    statusReason: maybeText(row.status_reason),
     balance: money(row.balance),
     held: money(row.held),
     granted: money(row.granted),

@@ -55,7 +55,9 @@ const problems = [
   `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing' as problem
    from stoa_ledger_transactions txn
    where txn.id not in (select transaction_id from stoa_charges)
-     and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)`,
+     and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)
+     and txn.id not in (select transaction_id from stoa_grants)
+     and txn.id not in (select transaction_id from stoa_grant_moves)`,
 
   `select 'charge ' || charge.id || '/' || charge.seq || ' has no transaction' as problem
    from stoa_charges charge left join stoa_ledger_transactions txn on txn.id = charge.transaction_id where txn.id is null`,
@@ -67,7 +69,7 @@ const problems = [
   `select 'top-up ' || topup.id || ' says ' || topup.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
    from stoa_top_ups topup left join stoa_ledger_entries paid
      on paid.transaction_id = topup.transaction_id and paid.account_id = topup.account_id
-   where topup.amount <> coalesce(paid.amount, 0)`,
+   where topup.status = 'succeeded' and topup.amount <> coalesce(paid.amount, 0)`,
 ]
 
 /**

@@ -1,0 +1,27 @@
+import { invalidField, microsText, toMicros, type Micros } from '../../kernel/index.ts'
+import { minorUnit } from './currency.ts'
+
+const most: Micros = 1_000_000_000n * 1_000_000n
+
+/** An amount of money in a body, above 0 or with `least` from there. Throws `validation_failed`. */
+export function readAmount(given: number | string, field = 'amount', least: Micros = 1n): Micros {
+  const amount = toMicros(given)
+  if (amount === null) throw invalidField(field, 'must be a decimal with at most 6 decimals and 15 digits')
+  if (amount < least)
+    throw invalidField(field, least === 1n ? 'must be more than 0' : `must be at least ${microsText(least)}`)
+  if (amount > most) throw invalidField(field, `must be at most ${microsText(most)}`)
+  return amount
+}
+
+/** As readAmount, of money that somebody has to pay: nobody can pay a part of a cent. */
+export function readPayable(given: number | string, currency: string, field = 'amount'): Micros {
+  const amount = readAmount(given, field)
+  const unit = minorUnit(currency)
+  if (amount % unit !== 0n) {
+    throw invalidField(
+      field,
+      `must be a multiple of ${microsText(unit)}, the smallest amount of ${currency} that can be paid`,
+    )
+  }
+  return amount
+}
