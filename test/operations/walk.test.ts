@@ -23,6 +23,9 @@ const bodies: Record<string, object> = {
   createApplicationApiKey: { name: 'x', permissions: ['applications:show'] },
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
+  createPlan: { name: 'x', paymentType: 'recurring', paymentTime: 'month', freePlan: true },
+  updatePlan: { name: 'x' },
+  changePlan: { planId: 'pln_1' },
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
@@ -39,8 +42,8 @@ const bodies: Record<string, object> = {
   PutApplicationInstanceOptionalPermissions: { optionalPermissions: [] },
 }
 
-/** Whose tenant is named in the body: another's is a mismatch with the credential, known or not. */
-const namedInBody = new Set(['uninstall-application'])
+/** Whose tenant is named beside the credential: another's is a mismatch with it, known or not. */
+const namedInBody = new Set(['uninstall-application', 'get-rebilling-config-for-app'])
 
 interface Tenants {
   /** A credential of somebody with every right of their own organization, and nothing of the demo world's. */
@@ -340,7 +343,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/applications', { id: hidden.id, organizationId: location }],
     ['/files', { id: demoFile.id }],
     ['/application-instances', { applicationId: hidden.id }],
-    ['/marketplace/app', { appId: world.application.id }],
+    ['/marketplace/app', { appId: world.application.id, locationId: location }],
     ['/marketplace/billing', { chargeId: charge.chargeId }],
   ]
   return {

@@ -3,13 +3,14 @@ import { findOrganization, ownerOf } from '../accounts/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { StoaError } from '../kernel/index.ts'
+import type { InstallationsContext } from './context.ts'
 import { locateInstallation } from './locate.ts'
 
 /**
  * HighLevel's installer details for the application whose token asks. Persons and plans of the company stay unnamed for an
  * installation on a location: its people do not speak for the company. There are no company plans here, so those are null.
  */
-export async function readInstallerDetails(db: Db, caller: Caller, applicationId: string) {
+export async function readInstallerDetails(ctx: InstallationsContext, db: Db, caller: Caller, applicationId: string) {
   const { installation } = await locateInstallation(db, caller, applicationId)
   const { organizationId, locationId, installedBy } = installation
   const organization = await findOrganization(db, organizationId)
@@ -29,6 +30,7 @@ export async function readInstallerDetails(db: Db, caller: Caller, applicationId
       isWhitelabelCompany: false,
       companyPlan: null,
       companyHighLevelPlan: null,
+      marketplaceAppPlanId: (await ctx.planOf(db, installation.id))?.planId ?? null,
     },
   }
 }

@@ -4,12 +4,18 @@ import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meters/meter-operations.ts'
+import { planOperations } from './plans/plan-operations.ts'
+import { rebillingConfigOperations } from './plans/rebilling-config.ts'
+import { subscriptionOperations } from './plans/subscription-operations.ts'
+import { createSubscriptionWorker } from './plans/subscription-worker.ts'
 import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
+  /** Background work, for the host to start and to stop. */
+  workers: { start(): void; stop(): Promise<void> }[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
   topUp(db: Knex.Transaction, input: NewTopUp): Promise<{ topUp: TopUp; replayed: boolean }>
   /** Resolves when every charge that was submitted has been answered. */
@@ -19,7 +25,15 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...chargeOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+      ...planOperations(ctx),
+      ...subscriptionOperations(ctx),
+      ...rebillingConfigOperations(ctx),
+    ],
+    workers: [createSubscriptionWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

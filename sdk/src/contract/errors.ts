@@ -141,6 +141,12 @@ export const errorCatalogue = {
     'Usage limit reached',
     'The meter takes no more units in this period; wait until it ends.',
   ],
+  plan_required: [
+    422,
+    'Plan required',
+    'The application is installed with one of its plans; choose one of details.plans and send it as planId.',
+  ],
+  plan_not_found: [422, 'Plan not found', 'The application offers no plan with this id; list its plans.'],
   void_window_closed: [422, 'Void window closed', 'The charge is too old to be reversed this way.'],
   rate_limited: [429, 'Rate Limit Exceeded', 'Too many requests; wait for the time in Retry-After.'],
   internal_error: [500, 'Internal error', 'Something went wrong on our side; quote the traceId when you report it.'],
