@@ -296,6 +296,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     params: { id: hidden.id },
     body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
   })
+  const plan = await publisher.createPlan({
+    params: { id: hidden.id },
+    body: { name: 'p', paymentType: 'recurring', paymentTime: 'month', freePlan: true },
+  })
   const merchantKey = await merchant.createApiKey({ body: { name: 'k', permissions: ['locations:show'] } })
   const { user } = await merchant.getMe()
   await merchantAt(location).putApplicationInstance({ params: { applicationId: world.application.id } })
@@ -338,7 +342,14 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [
       '/developers/applications',
-      { id: hidden.id, keyId: applicationKey.id, meterId: meter.id, secretId: hiddenSecret!.id, version: '1' },
+      {
+        id: hidden.id,
+        keyId: applicationKey.id,
+        meterId: meter.id,
+        planId: plan.id,
+        secretId: hiddenSecret!.id,
+        version: '1',
+      },
     ],
     ['/applications', { id: hidden.id, organizationId: location }],
     ['/files', { id: demoFile.id }],
