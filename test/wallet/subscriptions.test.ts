@@ -397,7 +397,7 @@ eachDatabase((database) => {
       const [app, place] = [await world.application(), await world.funded(10)]
       const [large, small] = [await world.plan(app), await world.plan(app, { locationAmount: 3 })]
       await grant(world, place, 25_000_000n)
-      until('2029-09-01T00:00:00.000Z')
+      world.advance((Date.parse('2029-09-01T00:00:00.000Z') - Date.parse(world.now())) / 1000)
       await world.put(app, place, { planId: large })
       expect(await remaining(world, place)).toBe(0n)
       world.advance(15 * day)
@@ -439,6 +439,76 @@ eachDatabase((database) => {
       await world.bill()
       expect(await world.has(place)).toBe('40')
       expect(await world.eventsOf('installation.plan-changed', app)).toEqual([])
+    })
+  })
+
+  describe('an organization’s installation that goes on to locations', () => {
+    /** What the consent page would have made of it, on the free plan. */
+    async function goOn(app: string): Promise<void> {
+      await world.put(app, null)
+      await world
+        .db('stoa_installations')
+        .where({ application_id: app, location_key: '' })
+        .update({ fan_out: JSON.stringify({ locations: [], future: true }) })
+    }
+
+    it('costs it nothing; each location pays for itself, and follows its choice', async () => {
+      const app = await world.application()
+      const [small, large] = [await world.plan(app), await world.plan(app, { locationAmount: '62' })]
+      await world.plan(app, world.free)
+      await goOn(app)
+      const before = await world.has(null)
+      expect((await world.change(app, null, small)).status).toBe(200)
+      expect(await world.has(null)).toBe(before)
+
+      until('2034-03-01T00:00:00.000Z')
+      await world.bill()
+      const rich = await world.location()
+      await world.fund(rich, 100)
+      expect((await world.instance(app, rich)).body.status).toBe('enabled')
+      // The host's own worker may have looked before the money came.
+      world.advance(day)
+      await world.bill()
+      const poor = await world.location()
+      await world.bill()
+      expect(await world.subscription(app, rich)).toMatchObject({ planId: small, status: 'active' })
+      expect(await world.subscription(app, poor)).toMatchObject({ planId: small, status: 'past_due' })
+      expect(await world.has(rich)).toBe('70')
+      expect(await world.change(app, rich, large)).toMatchObject({ status: 409, body: { code: 'wrong_state' } })
+
+      until('2034-03-16T12:00:00.000Z')
+      await world.bill()
+      await world.change(app, null, large)
+      await world.bill()
+      expect(await world.subscription(app, rich)).toMatchObject({
+        planId: large,
+        periodEnd: '2034-04-01T00:00:00.000Z',
+      })
+      // Half of 30 came back, half of 62 was paid.
+      expect(await world.has(rich)).toBe('54')
+      const changes = await world.eventsOf('installation.plan-changed', app)
+      expect(changes.filter(({ locationId }) => locationId === rich)).toMatchObject([
+        { currentPlanId: small, newPlanId: large },
+      ])
+    })
+
+    it('is switched on again with its locations, and what was never paid has one try', async () => {
+      const app = await world.application()
+      await world.plan(app, world.free)
+      const planId = await world.plan(app)
+      await goOn(app)
+      await world.change(app, null, planId)
+      const place = await world.location()
+      await world.bill()
+      expect((await world.subscription(app, place)).status).toBe('past_due')
+      await world.switch(app, null, 'disable')
+      world.advance(2 * day)
+      await world.bill()
+      expect((await world.subscription(app, place)).status).toBe('unpaid')
+      await world.switch(app, null, 'enable')
+      await world.bill()
+      expect((await world.instance(app, place)).body.statusReason).toBe('its plan could not be paid')
+      expect((await world.instance(app, null)).body.status).toBe('enabled')
     })
   })
 
