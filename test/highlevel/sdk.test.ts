@@ -199,12 +199,8 @@ eachDatabase((database) => {
 
   describe('a plan', () => {
     const plan = async ({ id }: App, members: object = {}): Promise<string> => {
-      const usual = {
-        name: 'Pro',
-        features: ['More greetings'],
-        paymentType: 'recurring',
-        paymentTime: 'month',
-      } as const
+      const times = { paymentType: 'recurring', paymentTime: 'month' } as const
+      const usual = { name: 'Pro', features: ['More greetings'], ...times }
       const prices = { amount: '20', locationAmount: '2.5', trialDays: 0, ...members }
       return (await world.publisher.createPlan({ params: { id }, body: { ...usual, ...prices } })).id
     }
