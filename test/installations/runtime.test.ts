@@ -232,6 +232,7 @@ eachDatabase((database) => {
           isWhitelabelCompany: false,
           companyPlan: null,
           companyHighLevelPlan: null,
+          marketplaceAppPlanId: null,
         },
       })
     })

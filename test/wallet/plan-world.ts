@@ -9,6 +9,10 @@ import type { Answer } from '../support/host.ts'
 import { hostConfig } from './host-config.ts'
 import { openWorld } from './world.ts'
 
+/** What was answered, or told, as JSON. */
+// oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
+export type Wire = Record<string, any>
+
 /** A world with plans, whose billing tests drive: another process's worker on the same database, beside the host's own. */
 export async function openPlanWorld(database: TestDatabase) {
   const world = await openWorld(database)
@@ -77,7 +81,7 @@ export async function openPlanWorld(database: TestDatabase) {
   const subscription = async (app: string, locationId: string | null) =>
     (await asMerchant('GET', at(app, locationId, '/plan'))).body
   const items = async (app: string, locationId: string | null) =>
-    (await asMerchant('GET', `${at(app, locationId, '/plan/items')}?limit=1000`)).body as Record<string, any>[] // eslint-disable-line
+    (await asMerchant('GET', `${at(app, locationId, '/plan/items')}?limit=1000`)).body as Wire[]
 
   return {
     ...world,
@@ -143,8 +147,7 @@ export async function openPlanWorld(database: TestDatabase) {
         .select('e.amount')
       return rows.reduce((sum: bigint, { amount }: { amount: bigint | string }) => sum + BigInt(amount), 0n)
     },
-    eventsOf: async (type: string, app: string): Promise<Record<string, any>[]> => {
-      // eslint-disable-line
+    eventsOf: async (type: string, app: string): Promise<Wire[]> => {
       const rows = await world.db('stoa_events').where({ type, application_id: app }).orderBy('id').select('payload')
       return rows.map(({ payload }: { payload: string }) => JSON.parse(payload).data)
     },
