@@ -232,7 +232,6 @@ eachDatabase((database) => {
           isWhitelabelCompany: false,
           companyPlan: null,
           companyHighLevelPlan: null,
-          marketplaceAppPlanId: null,
         },
       })
     })

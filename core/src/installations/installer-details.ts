@@ -17,6 +17,7 @@ export async function readInstallerDetails(ctx: InstallationsContext, db: Db, ca
   if (!organization) throw new StoaError('not_found')
   const owner = await ownerOf(db, organizationId)
   const isWhole = locationId === null
+  const plan = await ctx.planOf(db, installation.id)
   return {
     installationDetails: {
       companyId: organizationId,
@@ -30,7 +31,7 @@ export async function readInstallerDetails(ctx: InstallationsContext, db: Db, ca
       isWhitelabelCompany: false,
       companyPlan: null,
       companyHighLevelPlan: null,
-      marketplaceAppPlanId: (await ctx.planOf(db, installation.id))?.planId ?? null,
+      ...(plan !== null && { marketplaceAppPlanId: plan.planId }),
     },
   }
 }

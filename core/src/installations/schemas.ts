@@ -132,9 +132,7 @@ export const InstallerDetails = Type.Object({
     isWhitelabelCompany: Type.Boolean(),
     companyPlan: Nullable(Type.String()),
     companyHighLevelPlan: Nullable(Type.String()),
-    marketplaceAppPlanId: Nullable(
-      Type.String({ description: 'The plan of the application that it is installed with.' }),
-    ),
+    marketplaceAppPlanId: Type.Optional(Id('The plan of the application; absent where it is installed without one.')),
   }),
 })
 

@@ -4121,7 +4121,8 @@ export interface Operations {
         isWhitelabelCompany: boolean
         companyPlan: (string | null)
         companyHighLevelPlan: (string | null)
-        marketplaceAppPlanId: (string | null)
+        /** The plan of the application; absent where it is installed without one. */
+        marketplaceAppPlanId?: string
       }
     }
   }
