@@ -14,7 +14,6 @@ import {
   createDatabaseFiles,
   createSettingsCompiler,
   ownsApplication,
-  type ApplicationsContext,
 } from './applications/index.ts'
 import { checkSecret } from './check-secret.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
@@ -87,7 +86,14 @@ import { createMetrics } from './metrics/index.ts'
 import { createOutbound } from './outbound/index.ts'
 import { relaySignals } from './relay-signals.ts'
 import { createServices, type Services } from './services.ts'
-import { createWallet, pricesOf } from './wallet/index.ts'
+import {
+  createWallet,
+  planOf,
+  pricesOf,
+  startSubscription,
+  stopSubscription,
+  type WalletContext,
+} from './wallet/index.ts'
 import { version } from './version.ts'
 
 /** What an embedder gives: options, a database, and the ports they want to fill. */
@@ -195,7 +201,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
 
   const catalogue = createCatalogue()
-  const ctx: ApplicationsContext = {
+  const ctx: WalletContext = {
     db,
     dialect,
     config,
@@ -225,6 +231,9 @@ export async function createHost(input: HostConfig): Promise<Host> {
     onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
     onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
     pricesOf: (trx, applicationId) => pricesOf(ctx, trx, applicationId),
+    onStarted: (trx, start) => startSubscription(ctx, trx, start),
+    onUninstalled: (trx, installation) => stopSubscription(ctx, trx, installation),
+    planOf,
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))

@@ -1,7 +1,7 @@
 import { HighLevel } from '@gohighlevel/api-client'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { eachDatabase } from '../support/databases.ts'
-import { callback, openHighLevelWorld, scopes, type HighLevelWorld, type Wire } from './world.ts'
+import { callback, openHighLevelWorld, scopes, type App, type HighLevelWorld, type Wire } from './world.ts'
 
 /* HighLevel's own SDK, as it comes from npm, with nothing set but where the host is. */
 
@@ -194,6 +194,87 @@ eachDatabase((database) => {
       const [first, again] = [await ghl.marketplace.charge(body), await ghl.marketplace.charge(body)]
       expect(again.chargeId).toBe(first.chargeId)
       expect((await ghl.marketplace.getCharges({ eventId: body.eventId }, at)).count).toBe(1)
+    })
+  })
+
+  describe('a plan', () => {
+    const plan = async ({ id }: App, members: object = {}): Promise<string> => {
+      const times = { paymentType: 'recurring', paymentTime: 'month' } as const
+      const usual = { name: 'Pro', features: ['More greetings'], ...times }
+      const prices = { amount: '20', locationAmount: '2.5', trialDays: 0, ...members }
+      return (await world.publisher.createPlan({ params: { id }, body: { ...usual, ...prices } })).id
+    }
+
+    it('is chosen on the page, and named by the token and the rebilling configuration', async () => {
+      const client = await world.app()
+      const planId = await plan(client)
+      const meterId = await world.fixedMeter(client)
+      const ghl = world.sdk(client)
+      const browser = await world.signedIn()
+      const page = await browser.open(ghl.oauth.getAuthorizationUrl(client.clientId, callback, scopes.join(' ')))
+      expect(page.text).toContain(
+        'Pro: 20 USD a month for the organization as a whole, 2.5 USD a month for each location',
+      )
+      expect(page.text).toContain('More greetings')
+      const none = await world.decide(browser, page)
+      expect([none.status, none.location]).toEqual([422, null])
+      expect(none.text).toContain('The application is installed with one of its plans')
+
+      const token = await world.install(client, ghl, { form: { planId } })
+      const { locationId } = token
+      expect(token.planId).toBe(planId)
+      await ghl.getSessionStorage().setSession(locationId, token)
+      const at = { headers: { locationId } }
+      const config: Wire = await ghl.marketplace.getRebillingConfigForApp({ appId: client.id, locationId }, at)
+      expect(config.plans).toEqual({
+        subscription: [
+          {
+            planId,
+            name: 'Pro',
+            features: ['More greetings'],
+            paymentType: 'recurring',
+            paymentTime: 'month',
+            baseAmount: 2.5,
+            resellingAmount: 2.5,
+          },
+        ],
+        usage: [
+          {
+            meterId,
+            meterName: 'Greetings',
+            productType: 'custom',
+            productName: 'Greetings',
+            usageUnit: 'greeting',
+            priceType: 'fixed',
+            fixedPricePerUnit: 0.05,
+            minPricePerUnit: '0.05',
+            maxPricePerUnit: '0.05',
+            executionLimitPerCycle: 0,
+          },
+        ],
+      })
+      const elsewhere = { appId: client.id, locationId: world.locationIds[1]! }
+      await expect(ghl.marketplace.getRebillingConfigForApp(elsewhere, at)).rejects.toMatchObject({ statusCode: 403 })
+    })
+
+    it('of an organization goes on to its locations, and filters them', async () => {
+      const client = await world.app()
+      const [planId, other] = [await plan(client, { trialDays: 7 }), await plan(client)]
+      const ghl = world.sdk(client)
+      const token = await world.install(client, ghl, { form: { target: 'all', planId } })
+      const { companyId } = world
+      await ghl.getSessionStorage().setSession(companyId, token)
+      expect(token.planId).toBe(planId)
+      const count = async (filter: object) =>
+        ((await ghl.oauth.getInstalledLocation({ companyId, appId: client.id, ...filter } as never)) as Wire).count
+      const installed = await count({ isInstalled: true })
+      expect(installed).toBeGreaterThanOrEqual(2)
+      expect(await count({ planId })).toBe(installed)
+      expect(await count({ onTrial: true })).toBe(installed)
+      expect(await count({ planId: other })).toBe(0)
+      const locationId = world.locationIds[0]!
+      const location: Wire = await ghl.oauth.getLocationAccessToken({ companyId, locationId })
+      expect(location.planId).toBe(planId)
     })
   })
 

@@ -24,7 +24,6 @@ import {
   createDatabaseFiles,
   createSettingsCompiler,
   ownsApplication,
-  type ApplicationsContext,
 } from '../../core/src/applications/index.ts'
 import { parseConfig } from '../../core/src/config.ts'
 import { LifecycleEmitter, type Environment, type LifecycleEvents } from '../../core/src/context.ts'
@@ -42,6 +41,7 @@ import {
   installationsAt,
   installationsOf,
   installationsOperations,
+  type InstallationsContext,
   instancesOf,
 } from '../../core/src/installations/index.ts'
 import { createSecretBox, createSigningKeys, nowIso } from '../../core/src/kernel/index.ts'
@@ -69,7 +69,7 @@ export async function openWorld(database: TestDatabase) {
     warn: (line: object) => logs.push(line),
     error: (line: object) => logs.push('err' in line ? (line.err as object) : line),
   }
-  const ctx: ApplicationsContext = {
+  const ctx: InstallationsContext = {
     db,
     dialect,
     config,
@@ -98,6 +98,9 @@ export async function openWorld(database: TestDatabase) {
     onReleased: (trx, applicationId) => queueRollOut(ctx, trx, applicationId),
     onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
     pricesOf: () => Promise.resolve([]),
+    onStarted: () => Promise.resolve(),
+    onUninstalled: () => Promise.resolve(),
+    planOf: () => Promise.resolve(null),
   }
   const hooks = installationHooks(ctx)
   ctx.eventHooks.highLevel = hooks.highLevel

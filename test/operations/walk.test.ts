@@ -27,6 +27,9 @@ const bodies: Record<string, object> = {
   setCap: { period: 'day', amount: 1 },
   askForCap: { period: 'day', amount: 2, reason: 'x' },
   approveCapRequest: { amount: 2 },
+  createPlan: { name: 'x', paymentType: 'recurring', paymentTime: 'month', freePlan: true },
+  updatePlan: { name: 'x' },
+  changePlan: { planId: 'pln_1' },
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
@@ -47,8 +50,8 @@ const bodies: Record<string, object> = {
   addComplimentaryCredits: { complimentaryCreditsAmount: 1 },
 }
 
-/** Whose tenant is named in the body: another's is a mismatch with the credential, known or not. */
-const namedInBody = new Set(['uninstall-application'])
+/** Whose tenant is named beside the credential: another's is a mismatch with it, known or not. */
+const namedInBody = new Set(['uninstall-application', 'get-rebilling-config-for-app'])
 
 interface Tenants {
   /** A credential of somebody with every right of their own organization, and nothing of the demo world's. */
@@ -311,6 +314,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     params: { id: hidden.id },
     body: { name: 'm', unit: 'u', priceType: 'fixed', price: '1' },
   })
+  const plan = await publisher.createPlan({
+    params: { id: hidden.id },
+    body: { name: 'p', paymentType: 'recurring', paymentTime: 'month', freePlan: true },
+  })
   const merchantKey = await merchant.createApiKey({ body: { name: 'k', permissions: ['locations:show'] } })
   const { user } = await merchant.getMe()
   await merchantAt(location).putApplicationInstance({ params: { applicationId: world.application.id } })
@@ -383,7 +390,14 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     // The version last: it is a digit, which must not be looked for inside the other ids.
     [
       '/developers/applications',
-      { id: hidden.id, keyId: applicationKey.id, meterId: meter.id, secretId: hiddenSecret!.id, version: '1' },
+      {
+        id: hidden.id,
+        keyId: applicationKey.id,
+        meterId: meter.id,
+        planId: plan.id,
+        secretId: hiddenSecret!.id,
+        version: '1',
+      },
     ],
     ['/applications', { id: hidden.id, organizationId: location }],
     ['/files', { id: demoFile.id }],
@@ -392,7 +406,7 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
       { applicationId: world.application.id, capId: cap.id, requestId: capRequest.id },
     ],
     ['/application-instances', { applicationId: hidden.id }],
-    ['/marketplace/app', { appId: world.application.id }],
+    ['/marketplace/app', { appId: world.application.id, locationId: location }],
     ['/marketplace/billing', { chargeId: charge.chargeId, holdId: hold.holdId }],
   ]
   return {

@@ -9,6 +9,7 @@ import { installationTypes } from './types/installation.ts'
 import { meterTypes } from './types/meter.ts'
 import type { OwnType } from './types/own-type.ts'
 import { topUpTypes } from './types/top-up.ts'
+import { subscriptionTypes } from './types/subscription.ts'
 import { walletTypes } from './types/wallet.ts'
 
 /** Every type of event of the host's own. Those of the embedder come beside them, from `config.eventTypes`. */
@@ -21,6 +22,7 @@ export const eventCatalogue = {
   ...holdTypes,
   ...endpointTypes,
   ...meterTypes,
+  ...subscriptionTypes,
   ...walletTypes,
   ...topUpTypes,
 } satisfies Record<string, OwnType>

@@ -59,6 +59,14 @@ interface HighLevelPlace {
   locationId?: string
 }
 
+/** Empty for who is on none. */
+export interface HighLevelTrial {
+  onTrial?: true
+  /** Days. */
+  trialDuration?: number
+  trialStartDate?: string
+}
+
 interface HighLevelInstall {
   appId: string
   versionId: string
@@ -66,8 +74,9 @@ interface HighLevelInstall {
   locationId?: string
   companyId: string
   userId?: string
-  /** Empty: plans, and with them trials, do not exist here yet. */
-  trial: Record<string, never>
+  /** Of the application's plans; absent where it is installed without one. */
+  planId?: string
+  trial: HighLevelTrial
   companyName: string
   isWhitelabelCompany: boolean
 }

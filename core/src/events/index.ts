@@ -28,7 +28,7 @@ export { findEvents, listPastEvents, toStoredEvent, type EventText, type PastEve
 export { deliveryCauses } from './event.ts'
 export { checkTypePermissions, embedderTypes } from './embedder-types.ts'
 export { createEventTypes, type Audience, type EventTypeDefinition, type EventTypes } from './event-types.ts'
-export type { DeliveryCause, HighLevelBody, NewEvent, Occurrence, StoredEvent } from './event.ts'
+export type { DeliveryCause, HighLevelBody, HighLevelTrial, NewEvent, Occurrence, StoredEvent } from './event.ts'
 export type { EventHooks, EventsContext, HighLevelForm, InstalledAt, InstalledPlace } from './events-context.ts'
 export { signHighLevel, webhookIdOf, type EndpointFormat } from './highlevel.ts'
 export { createEndpoints, eventsOperations, readEndpoints, updateEndpoints } from './operations.ts'

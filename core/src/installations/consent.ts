@@ -22,6 +22,8 @@ export interface Consent {
   applicationId: string
   version: number
   optional: string[]
+  /** Of what is not installed yet: its plan. What is installed keeps the one it has. */
+  planId?: string | null
 }
 
 /**
@@ -34,7 +36,7 @@ export interface Consent {
  *
  * `db` is a transaction. Throws `missing_permission`, `not_found` (also for another organization's location),
  * `application_unavailable`, `rights_exceeded`, `unknown_permission`, `validation_failed`; and `wrong_state` when another
- * version is in force than was shown (`details.version`), and for a location whose organization decides.
+ * version is in force than was shown (`details.version`), and for a location whose organization decides; and what `onStarted` throws.
  */
 export async function installWithConsent(
   ctx: InstallationsContext,
@@ -59,8 +61,12 @@ export async function installWithConsent(
   const chosen = chosenOptional(ctx, application, consent.optional)
   const isNew = found.uninstalledTime !== null
   const installation = isNew
-    ? await installAnew(ctx, db, caller, application, found, { chosen, fanOut: fanOut && mergeFanOut(null, fanOut) })
-    : await renew(ctx, db, caller, application, found, { chosen, fanOut })
+    ? await installAnew(ctx, db, caller, application, found, {
+        chosen,
+        fanOut: fanOut && mergeFanOut(null, fanOut),
+        planId: consent.planId ?? null,
+      })
+    : await renew(ctx, db, caller, application, found, { chosen, fanOut, planId: consent.planId ?? null })
   if (installation.episode !== found.episode) await announceEnabled(ctx, db, application, installation)
   const family = { application, parent: installation, actor: actorOf(caller) }
   if (!isNew) await letChildrenFollow(ctx, db, family, found)
@@ -83,7 +89,7 @@ async function renew(
   caller: Caller,
   application: Application,
   found: Installation,
-  { chosen, fanOut }: { chosen: string[]; fanOut: FanOut | null },
+  { chosen, fanOut, planId }: { chosen: string[]; fanOut: FanOut | null; planId: string | null },
 ): Promise<Installation> {
   const { required, granted } = accessRequestOf(ctx, application, found)
   const grant = union(granted, required, chosen)
@@ -100,5 +106,7 @@ async function renew(
     if (!changed) throw new StoaError('wrong_state')
     installation = changed
   }
-  return enableAgain(ctx, db, caller, application, installation)
+  // A page that offers plans anew, to whoever signs in again, must not change what is paid: with a plan it goes on.
+  const current = await ctx.planOf(db, installation.id)
+  return enableAgain(ctx, db, caller, application, installation, current ? null : planId)
 }

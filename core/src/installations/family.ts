@@ -121,5 +121,6 @@ async function enableWithParent(
 ): Promise<void> {
   const isOff = child.status === 'disabled' || child.status === 'disabling'
   if (!isOff || child.statusReason !== offWithParent || !isLive(parent) || !canPassOn(application, parent)) return
-  await announceEnabled(ctx, db, application, await startInstallation(ctx, db, application, child, { actor }))
+  const choice = { planId: null, withParent: true }
+  await announceEnabled(ctx, db, application, await startInstallation(ctx, db, application, child, { actor, choice }))
 }

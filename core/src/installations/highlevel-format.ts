@@ -1,13 +1,14 @@
 import { findOrganization } from '../accounts/index.ts'
 import type { Db } from '../database/index.ts'
-import type { EventHooks, NewEvent, Occurrence } from '../events/index.ts'
+import type { EventHooks, HighLevelTrial, NewEvent, Occurrence } from '../events/index.ts'
 import { versionIdOf } from '../kernel/index.ts'
+import type { CurrentPlan, InstallationsContext } from './context.ts'
 import { findStep } from './history.ts'
 import type { Installation } from './installation.ts'
 import { findInstallation } from './store.ts'
 
 /** How HighLevel's marketplace tells of installations. It knows nothing between installed and uninstalled. */
-export const highLevelForms: EventHooks['highLevel'] = {
+export const highLevelForms = (ctx: InstallationsContext): EventHooks['highLevel'] => ({
   'application-instance-enabled': {
     async applies(db, event) {
       const installation = await installationOf(db, event)
@@ -15,7 +16,7 @@ export const highLevelForms: EventHooks['highLevel'] = {
       return installation.status === 'enabling' || beganInstalled(db, installation)
     },
     async body(db, event) {
-      return { type: 'INSTALL', ...(await installBody(db, await installationOf(db, event))) }
+      return { type: 'INSTALL', ...(await installBody(ctx, db, await installationOf(db, event))) }
     },
   },
   'application-instance-disabled': {
@@ -30,7 +31,7 @@ export const highLevelForms: EventHooks['highLevel'] = {
       const { version, previousVersion } = dataOf<{ version: number; previousVersion: number }>(event)
       const installation = { ...(await installationOf(db, event)), version }
       const previousVersionId = versionIdOf(event.applicationId, previousVersion)
-      return { type: 'UPDATE', ...(await installBody(db, installation)), previousVersionId }
+      return { type: 'UPDATE', ...(await installBody(ctx, db, installation)), previousVersionId }
     },
   },
   'installation.plan-changed': {
@@ -57,7 +58,7 @@ export const highLevelForms: EventHooks['highLevel'] = {
       })
     },
   },
-}
+})
 
 interface PlanChange {
   userId?: string | null
@@ -75,7 +76,8 @@ function placeOf({ applicationId, organizationId, locationId }: Occurrence & { a
   return { appId: applicationId, companyId: organizationId, ...(locationId !== null && { locationId }) }
 }
 
-async function installBody(db: Db, installation: Installation) {
+async function installBody(ctx: InstallationsContext, db: Db, installation: Installation) {
+  const plan = await ctx.planOf(db, installation.id)
   const { applicationId, organizationId, locationId, installedBy, version } = installation
   return {
     appId: applicationId,
@@ -85,10 +87,16 @@ async function installBody(db: Db, installation: Installation) {
     companyId: organizationId,
     // A key that belongs to no person may have installed it; HighLevel leaves it out too then.
     ...(installedBy !== null && { userId: installedBy }),
-    trial: {},
+    ...(plan !== null && { planId: plan.planId }),
+    trial: trialOf(plan),
     companyName: (await findOrganization(db, organizationId))?.name ?? '',
     isWhitelabelCompany: false,
   }
+}
+
+function trialOf(plan: CurrentPlan | null): HighLevelTrial {
+  if (!plan?.trial) return {}
+  return { onTrial: true, trialDuration: plan.trial.days, trialStartDate: plan.trial.startTime }
 }
 
 /**

@@ -39,7 +39,7 @@ export function installationHooks(ctx: InstallationsContext): EventHooks {
       },
       // Nothing for the other event: another endpoint may still be cleaning up, and the deadline comes in any case.
     },
-    highLevel: highLevelForms,
+    highLevel: highLevelForms(ctx),
   }
 }
 

@@ -1,6 +1,6 @@
 export { accessRequestOf, type AccessRequest } from './access-request.ts'
 export { installWithConsent, type Consent } from './consent.ts'
-export type { InstallationsContext } from './context.ts'
+export type { CurrentPlan, InstallationsContext, Start } from './context.ts'
 export { approveAccess, pendingAccessOf, refuseAccess } from './decide-access.ts'
 export { installationHooks } from './hooks.ts'
 export { installationsAt, installationsOf } from './installations-at.ts'
@@ -11,13 +11,17 @@ export { listApprovedLocations } from './approved-locations.ts'
 export { queueRollOut } from './jobs.ts'
 export { listInstalledLocations, type InstalledLocation, type InstalledLocationsQuery } from './locations.ts'
 export { passOnToLocation } from './pass-on.ts'
-export { isPresent } from './locate.ts'
+export { actorOf, theHost, type Actor } from './history.ts'
+export { isPresent, locateInstallation, lockLocated } from './locate.ts'
+export { assertDecidedHere, isLive } from './family.ts'
+export { disableInstallation } from './stop-family.ts'
 export {
   countGrants,
   countInstallations,
   findEnabledInstallations,
   findInstallation,
   findInstallationById,
+  listPassedOn,
   lockInstallation,
   lockInstallationById,
 } from './store.ts'

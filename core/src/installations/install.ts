@@ -6,7 +6,7 @@ import { assertMayGrant, chosenOptional, union } from './access-request.ts'
 import { retryEnabling } from './acknowledge.ts'
 import { announceEnabled } from './announce.ts'
 import type { InstallationsContext } from './context.ts'
-import { assertParentLive, letChildrenFollow } from './family.ts'
+import { assertParentLive, isLive, letChildrenFollow } from './family.ts'
 import { actorOf } from './history.ts'
 import { targetOf } from './locate.ts'
 import { assertInstallable, assertInstallsOn, assertMayInstall, lockPlace } from './place.ts'
@@ -25,6 +25,8 @@ export interface InstallOptions {
   settings?: unknown
   /** Names or aliases. */
   optionalPermissions?: string[] | undefined
+  /** Of the application's plans; needed where it has some and none is free. */
+  planId?: string | null | undefined
 }
 
 /**
@@ -34,23 +36,27 @@ export interface InstallOptions {
  * An installation grants what the version in force requires, and of its optional permissions the chosen ones. To choose others
  * for what is installed already is refused (`wrong_state`): that is a decision of its own.
  *
- * Throws `not_found` for what the caller cannot see, `application_unavailable`, `rights_exceeded`, `invalid_settings`.
+ * So it is with another plan than that of what is installed.
+ *
+ * Throws `not_found` for what the caller cannot see, `application_unavailable`, `rights_exceeded`, `invalid_settings`, and what
+ * `onStarted` throws.
  */
 export async function installApplication(
   ctx: InstallationsContext,
   db: Db,
   caller: Caller,
   applicationId: string,
-  { settings, optionalPermissions }: InstallOptions,
+  { settings, optionalPermissions, planId = null }: InstallOptions,
 ): Promise<Installed> {
   await assertMayInstall(db, caller, applicationId)
   const { application, installation: found } = await lockPlace(ctx, db, applicationId, targetOf(caller))
   const isNew = found.uninstalledTime !== null
   const chosen = optionalPermissions && chosenOptional(ctx, application, optionalPermissions)
   if (!isNew && chosen) assertSameChoice(ctx, application, found, chosen)
+  if (isLive(found) && planId !== null) await assertSamePlan(ctx, db, found, planId)
   let installation = isNew
-    ? await installAnew(ctx, db, caller, application, found, { chosen: chosen ?? [], fanOut: null })
-    : await enableAgain(ctx, db, caller, application, found)
+    ? await installAnew(ctx, db, caller, application, found, { chosen: chosen ?? [], fanOut: null, planId })
+    : await enableAgain(ctx, db, caller, application, found, planId)
   if (settings !== undefined && !isEmptyContainer(settings)) {
     installation = await writeSettings(ctx, db, application, installation, settings)
   }
@@ -89,7 +95,7 @@ export async function installAnew(
   caller: Caller,
   application: Application,
   found: Installation,
-  { chosen, fanOut }: { chosen: string[]; fanOut: FanOut | null },
+  { chosen, fanOut, planId }: { chosen: string[]; fanOut: FanOut | null; planId: string | null },
 ): Promise<Installation> {
   assertInstallable(application, caller)
   assertInstallsOn(application, found, fanOut !== null)
@@ -97,7 +103,11 @@ export async function installAnew(
   assertMayGrant(ctx, caller, grant)
   const { version } = application
   const beginning = { grant, version, installedBy: caller.userId, fanOut, parentId: null }
-  return startInstallation(ctx, db, application, found, { actor: actorOf(caller), beginning })
+  return startInstallation(ctx, db, application, found, {
+    actor: actorOf(caller),
+    beginning,
+    choice: { planId, withParent: false },
+  })
 }
 
 /** Of what is installed, and keeps its grant. */
@@ -107,6 +117,7 @@ export async function enableAgain(
   caller: Caller,
   application: Application,
   found: Installation,
+  planId: string | null = null,
 ): Promise<Installation> {
   const actor = actorOf(caller)
   if (found.status === 'enabled') return found
@@ -115,7 +126,7 @@ export async function enableAgain(
   }
   assertInstallable(application, caller)
   await assertParentLive(db, found)
-  return startInstallation(ctx, db, application, found, { actor })
+  return startInstallation(ctx, db, application, found, { actor, choice: { planId, withParent: false } })
 }
 
 /** A request that is sent again, because its answer was lost, names what was granted by the first. */
@@ -129,6 +140,13 @@ function assertSameChoice(
   if (optional.filter((name) => grant.includes(name)).join() === chosen.join()) return
   throw new StoaError('wrong_state', {
     message: 'The application is installed already; change its optional permissions with PUT …/access/optional.',
+  })
+}
+
+async function assertSamePlan(ctx: InstallationsContext, db: Db, found: Installation, planId: string): Promise<void> {
+  if ((await ctx.planOf(db, found.id))?.planId === planId) return
+  throw new StoaError('wrong_state', {
+    message: 'The application is installed already; change its plan with PUT …/plan.',
   })
 }
 

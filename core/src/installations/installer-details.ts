@@ -3,19 +3,21 @@ import { findOrganization, ownerOf } from '../accounts/index.ts'
 import type { Db } from '../database/index.ts'
 import type { Caller } from '../http/index.ts'
 import { StoaError } from '../kernel/index.ts'
+import type { InstallationsContext } from './context.ts'
 import { locateInstallation } from './locate.ts'
 
 /**
  * HighLevel's installer details for the application whose token asks. Persons and plans of the company stay unnamed for an
  * installation on a location: its people do not speak for the company. There are no company plans here, so those are null.
  */
-export async function readInstallerDetails(db: Db, caller: Caller, applicationId: string) {
+export async function readInstallerDetails(ctx: InstallationsContext, db: Db, caller: Caller, applicationId: string) {
   const { installation } = await locateInstallation(db, caller, applicationId)
   const { organizationId, locationId, installedBy } = installation
   const organization = await findOrganization(db, organizationId)
   if (!organization) throw new StoaError('not_found')
   const owner = await ownerOf(db, organizationId)
   const isWhole = locationId === null
+  const plan = await ctx.planOf(db, installation.id)
   return {
     installationDetails: {
       companyId: organizationId,
@@ -29,6 +31,7 @@ export async function readInstallerDetails(db: Db, caller: Caller, applicationId
       isWhitelabelCompany: false,
       companyPlan: null,
       companyHighLevelPlan: null,
+      ...(plan !== null && { marketplaceAppPlanId: plan.planId }),
     },
   }
 }

@@ -62,7 +62,7 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       path,
       summary: 'Install an application, or enable it again',
       description:
-        'Grants the application what it requires and the `optionalPermissions` that are named, all of which the caller must be allowed to do themselves. Only available applications can be installed; a publisher may also try its own in the sandbox, in any state but disabled. 201 when it was not installed, 200 when it was. An application that acknowledges stays `enabling` until its endpoint has answered; a PUT tries again.',
+        'Grants the application what it requires and the `optionalPermissions` that are named, all of which the caller must be allowed to do themselves. Only available applications can be installed; a publisher may also try its own in the sandbox, in any state but disabled. 201 when it was not installed, 200 when it was. An application that acknowledges stays `enabling` until its endpoint has answered; a PUT tries again. An application with plans is installed with one, whose first period is paid at once unless it is free or on trial.',
       permission: installInstances,
       params,
       body: InstanceBody,
@@ -76,6 +76,10 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
         'unknown_permission',
         'invalid_settings',
         'caller_not_allowed',
+        'plan_required',
+        'plan_not_found',
+        'insufficient_funds',
+        'wallet_suspended',
       ],
       handler: async ({ db, caller, params, body }) => {
         const installed = await installApplication(ctx, db, caller, params.applicationId, body ?? {})
@@ -133,7 +137,14 @@ export function instanceOperations(ctx: InstallationsContext): Operation[] {
       permission: enableInstances,
       params,
       responses: { 200: ApplicationInstance },
-      errors: ['not_found', 'wrong_state', 'application_unavailable'],
+      errors: [
+        'not_found',
+        'wrong_state',
+        'application_unavailable',
+        'plan_required',
+        'insufficient_funds',
+        'wallet_suspended',
+      ],
       handler: async ({ db, caller, params }) => {
         const found = await lockLocated(ctx, db, caller, params.applicationId)
         return instanceShape(ctx, found.application, await enableInstallation(ctx, db, caller, found))

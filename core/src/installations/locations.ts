@@ -1,3 +1,4 @@
+import type { Knex } from 'knex'
 import type { Environment } from '../context.ts'
 import {
   integer,
@@ -112,6 +113,8 @@ export interface InstalledLocationsQuery {
   locationId?: string | undefined
   /** Only where the application is at this version. */
   version?: number | undefined
+  /** Only these installations: a query for their ids. */
+  among?: Knex.QueryBuilder | undefined
   limit: number
   offset: number
 }
@@ -138,6 +141,7 @@ export async function listInstalledLocations(
     .where('l.organization_id', wanted.organizationId)
   if (wanted.locationId !== undefined) void matching.where('l.id', wanted.locationId)
   if (wanted.version !== undefined) void matching.where('i.version', wanted.version)
+  if (wanted.among !== undefined) void matching.whereIn('i.id', wanted.among)
   if (wanted.isInstalled === true) void matching.whereNotNull('i.id')
   if (wanted.isInstalled === false) void matching.whereNull('i.id')
   if (wanted.query) whereContains(matching, 'l.name', wanted.query)

@@ -67,7 +67,11 @@ async function passOnTo(
     ctx,
     db,
     application,
-    await startInstallation(ctx, db, application, installation, { actor, beginning }),
+    await startInstallation(ctx, db, application, installation, {
+      actor,
+      beginning,
+      choice: { planId: null, withParent: true },
+    }),
   )
 }
 

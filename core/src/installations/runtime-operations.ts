@@ -45,7 +45,7 @@ export function runtimeOperations(ctx: InstallationsContext): Operation[] {
       callers: ['application'],
       responses: { 200: InstallerDetails },
       errors: ['not_found'],
-      handler: ({ db, caller, params }) => readInstallerDetails(db, caller, params.appId),
+      handler: ({ db, caller, params }) => readInstallerDetails(ctx, db, caller, params.appId),
     }),
   ]
 }

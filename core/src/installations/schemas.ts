@@ -67,6 +67,9 @@ export const InstanceBody = Strict({
     }),
   ),
   optionalPermissions: Type.Optional(OptionalPermissions),
+  planId: Type.Optional(
+    Nullable(Id('The plan to install with, see `/plans`. When absent, the free one where there is one.')),
+  ),
   id: Ignored,
   applicationId: Ignored,
   organizationId: Ignored,
@@ -129,6 +132,7 @@ export const InstallerDetails = Type.Object({
     isWhitelabelCompany: Type.Boolean(),
     companyPlan: Nullable(Type.String()),
     companyHighLevelPlan: Nullable(Type.String()),
+    marketplaceAppPlanId: Type.Optional(Id('The plan of the application; absent where it is installed without one.')),
   }),
 })
 

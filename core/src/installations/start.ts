@@ -1,7 +1,7 @@
 import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { isoIn, nowIso } from '../kernel/index.ts'
-import type { InstallationsContext } from './context.ts'
+import type { InstallationsContext, Start } from './context.ts'
 import { theHost, type Actor } from './history.ts'
 import { moveInstallation } from './move-installation.ts'
 import { settleDisabling } from './stop.ts'
@@ -20,6 +20,9 @@ export interface Beginning {
   pendingVersion?: number | null
 }
 
+/** With which plan it goes on, or begins. */
+export type PlanChoice = Pick<Start, 'planId' | 'withParent'>
+
 /**
  * Brings what is disabled, or being disabled, to `enabling` and, unless the application acknowledges, to `enabled`. With a
  * beginning it is installed anew. The caller announces it, once its settings are written.
@@ -29,7 +32,7 @@ export async function startInstallation(
   db: Db,
   application: Application,
   found: Installation,
-  { actor, beginning }: { actor: Actor; beginning?: Beginning },
+  { actor, beginning, choice }: { actor: Actor; beginning?: Beginning; choice: PlanChoice },
 ): Promise<Installation> {
   const settled =
     found.status === 'disabling'
@@ -49,8 +52,11 @@ export async function startInstallation(
       ...(beginning && changeOf(ctx, beginning)),
     },
   })
-  if (application.acknowledges) return enabling
-  return moveInstallation(ctx, db, enabling, { to: 'enabled', actor: theHost, reason: null, set: { tries: 0 } })
+  const started = application.acknowledges
+    ? enabling
+    : await moveInstallation(ctx, db, enabling, { to: 'enabled', actor: theHost, reason: null, set: { tries: 0 } })
+  await ctx.onStarted(db, { installation: started, isNew: beginning !== undefined, actor, ...choice })
+  return started
 }
 
 function changeOf(ctx: InstallationsContext, beginning: Beginning): Change {

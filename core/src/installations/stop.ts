@@ -47,11 +47,14 @@ export async function uninstallOne(
   if (installation.status === 'disabled' || installation.status === 'disabling') {
     const set = { uninstalledTime, statusReason: cause.reason }
     const uninstalled = await remarkInstallation(ctx, db, installation, { ...cause, set })
+    await ctx.onUninstalled(db, uninstalled, actor)
     // Told again: that it was switched off is not that it is gone, and HighLevel's format tells only the latter.
     await announceDisabled(ctx, db, application, uninstalled)
     return uninstalled
   }
-  return beginDisabling(ctx, db, application, installation, cause, uninstalledTime)
+  const disabling = await beginDisabling(ctx, db, application, installation, cause, uninstalledTime)
+  await ctx.onUninstalled(db, disabling, actor)
+  return disabling
 }
 
 /** The end of `disabling`: whatever token was left for the cleanup ends too. */

@@ -164,6 +164,22 @@ export async function lockChildren(
   return ((await locked(query, dialect)) as Row[]).map(mapInstallation)
 }
 
+/** The ids of what an organization's installation was passed on to and is installed still: the next `limit`. */
+export async function listPassedOn(
+  db: Db,
+  parentId: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<string[]> {
+  const rows = (await db(table)
+    .where({ parent_id: parentId })
+    .whereNull('uninstalled_time')
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .select('id')) as Row[]
+  return rows.map((row) => text(row.id))
+}
+
 /** The organization's installations, in both environments, that are passed on to locations. */
 export async function findPassedOn(db: Db, organizationId: string): Promise<Installation[]> {
   const rows = (await db(table)

@@ -17,6 +17,7 @@ import {
   type FanOut,
 } from '../installations/index.ts'
 import { StoaError } from '../kernel/index.ts'
+import { findActivePlans } from '../wallet/index.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import { callerFrom, type Person } from './browser.ts'
 import type { OAuthContext } from './context.ts'
@@ -47,6 +48,7 @@ export interface ConsentVisit {
 export interface Kept {
   locations: string[]
   optional: string[]
+  planId: string | null
 }
 
 /** What to show to a person who is signed in: the choice of an organization, or the page on which they decide. */
@@ -78,6 +80,7 @@ export interface Decision {
   locations: string[]
   future: boolean
   optional: string[]
+  planId?: string | undefined
 }
 
 /** Carries a decision to allow out: installs, or widens what is installed, and answers where to send the browser. */
@@ -91,7 +94,8 @@ export async function allow(
   const scope = { organizationId: decision.organization, locationId }
   const caller = await callerFrom(ctx, facts, scope, request.environment)
   if (!caller) throw new StoaError('consent_expired')
-  const consent = { applicationId: application.id, version: decision.version, optional: decision.optional }
+  const { version, optional, planId = null } = decision
+  const consent = { applicationId: application.id, version, optional, planId }
   const code = await inTransaction(ctx.db, async (trx) => {
     const installed = await installWithConsent(ctx, trx, caller, consent, fanOut)
     const { installation } = installed
@@ -193,6 +197,8 @@ async function decision(ctx: OAuthContext, visit: ConsentVisit, about: Deciding)
     granted: named(access.optional.filter((name) => access.granted.includes(name))),
     chosen: visit.kept ? new Set(visit.kept.optional) : requested,
     prices: await ctx.pricesOf(ctx.db, application.id),
+    plans: await findActivePlans(ctx.db, application.id),
+    planId: visit.kept?.planId ?? null,
     places:
       application.installsOn === 'any'
         ? 'either'

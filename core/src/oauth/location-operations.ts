@@ -4,6 +4,7 @@ import type { Db } from '../database/index.ts'
 import { defineOperation, type Caller, type Operation, type RequestFacts } from '../http/index.ts'
 import { findInstallationById, listInstalledLocations } from '../installations/index.ts'
 import { hashToken, Id, StoaError, Type, versionIdOf, type Static } from '../kernel/index.ts'
+import { installationsOnPlan } from '../wallet/index.ts'
 import type { OAuthContext } from './context.ts'
 import { locationTokens } from './exchange-token.ts'
 import { pageTokenOf, readPageToken } from './page-token.ts'
@@ -184,12 +185,12 @@ async function listFor(
   if (filter.companyId !== organizationId || filter.appId !== applicationId) throw new StoaError('tenant_mismatch')
   const installation = await findInstallationById(db, installationId)
   const future = installation?.fanOut?.future ?? false
-  // There are no plans and trials yet, so that no location has one.
-  if (filter.planId !== undefined || filter.onTrial === true) return { items: [], total: 0, future }
-  const { isInstalled, query, locationId: only, versionId } = filter
+  const { isInstalled, query, locationId: only, versionId, planId, onTrial } = filter
   const at = { applicationId, organizationId, environment }
+  const isNarrowed = planId !== undefined || onTrial === true
+  const among = isNarrowed ? installationsOnPlan(db, at, { planId, onTrial }) : undefined
   const version = versionId === undefined ? undefined : numberIn(applicationId, versionId)
-  const wanted = { isInstalled, query, locationId: only, version }
+  const wanted = { isInstalled, query, locationId: only, version, among }
   const { items, total } = await listInstalledLocations(db, { ...at, ...wanted, ...page })
   const shown = items.map(({ id, name, address, isInstalled, version, installedTime }) => ({
     _id: id,

@@ -98,6 +98,7 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
         location: Many(1000),
         future: Type.Optional(Type.String({ maxLength: 10 })),
         optional: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 200, default: [] }),
+        planId: Type.Optional(Type.String({ maxLength: 50 })),
       }),
       responses: { ...page, ...away },
       handler: async ({ body, request }) => {
@@ -128,7 +129,7 @@ export function oauthPages(ctx: OAuthContext): Operation[] {
         try {
           return redirect(await allow(ctx, consent, decision))
         } catch (error) {
-          const kept = { locations: body.location, optional: body.optional }
+          const kept = { locations: body.location, optional: body.optional, planId: body.planId ?? null }
           return showAgain(ctx, visit, { organizationId, kept }, error)
         }
       },

@@ -52,6 +52,10 @@ const recoverable = new Set([
   'invalid_request',
   'validation_failed',
   'unknown_permission',
+  'plan_required',
+  'plan_not_found',
+  'insufficient_funds',
+  'wallet_suspended',
 ])
 
 /** The consent page again, with what was wrong with the decision; anything else stays the error it is. */

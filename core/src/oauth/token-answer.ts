@@ -3,6 +3,7 @@ import type { Application } from '../applications/index.ts'
 import type { Db } from '../database/index.ts'
 import { listApprovedLocations, type Installation } from '../installations/index.ts'
 import { Type, versionIdOf, type Static } from '../kernel/index.ts'
+import { planOf } from '../wallet/index.ts'
 
 const mostLocations = 1000
 
@@ -37,6 +38,7 @@ export const TokenAnswer = Type.Object(
     isBulkInstallation: Type.Optional(Type.Boolean()),
     approveAllLocations: Type.Optional(Type.Boolean()),
     installToFutureLocations: Type.Optional(Type.Boolean()),
+    planId: Type.Optional(Type.String({ description: 'The plan of the application; absent where it has none.' })),
     traceId: Type.String(),
   },
   { title: 'TokenAnswer' },
@@ -59,6 +61,7 @@ export interface Issued {
 
 export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> {
   const { application, installation, refresh } = issued
+  const plan = installation && (await planOf(db, installation.id))
   return {
     access_token: issued.token,
     token_type: issued.keyThumbprint === null ? 'Bearer' : 'DPoP',
@@ -69,6 +72,7 @@ export async function tokenAnswer(db: Db, issued: Issued): Promise<TokenAnswer> 
     environment: issued.environment,
     ...(installation === null ? { userType: 'Application' } : await placeOf(db, application, installation)),
     ...(installation && { userId: issued.userId ?? installation.installedBy ?? '' }),
+    ...(plan && { planId: plan.planId }),
     traceId: issued.traceId,
   }
 }

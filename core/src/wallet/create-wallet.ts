@@ -18,6 +18,10 @@ import { topUpOperations } from './wallets/top-up-operations.ts'
 import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
 import { createTopUpWorker } from './wallets/top-up-worker.ts'
 import { topUp, type NewTopUp, type TopUpOutcome } from './wallets/top-ups.ts'
+import { planOperations } from './plans/plan-operations.ts'
+import { rebillingConfigOperations } from './plans/rebilling-config.ts'
+import { subscriptionOperations } from './plans/subscription-operations.ts'
+import { createSubscriptionWorker } from './plans/subscription-worker.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
@@ -47,8 +51,11 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...topUpRuleOperations(ctx),
       ...grantOperations(ctx),
       ...locationBalanceOperations(ctx),
+      ...planOperations(ctx),
+      ...subscriptionOperations(ctx),
+      ...rebillingConfigOperations(ctx),
     ],
-    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx)],
+    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

@@ -70,3 +70,22 @@ export const giveCredits = permission('credits:give', 'give money of your wallet
   applications: true,
   risk: 'high',
 })
+export const readPlans = permission('plans:read', 'see the plans of your applications', {
+  roles: authors,
+  ownKeys: true,
+})
+export const writePlans = permission('plans:write', 'change the plans of your applications', {
+  roles: authors,
+  risk: 'medium',
+  ownKeys: true,
+})
+export const readSubscriptions = permission('subscriptions:read', 'see which plans you pay for, and what they cost')
+export const writeSubscriptions = permission('subscriptions:write', 'change and cancel the plans you pay for', {
+  roles: managers,
+  risk: 'high',
+})
+export const readRebillingConfig = permission(
+  'rebilling-config:show',
+  'see what a location pays for its plans and units',
+  { aliases: ['oauth.readonly'], applications: true },
+)

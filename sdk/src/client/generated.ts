@@ -6,7 +6,7 @@ export type ErrorBody = {
   status: number
   detail: string
   instance: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "plan_required" | "plan_not_found" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   error: string
@@ -20,7 +20,7 @@ export type ErrorBody = {
 export type OAuthErrorBody = {
   error: string
   error_description: string
-  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
+  code: "malformed_json" | "invalid_request" | "request_aborted" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "consent_expired" | "invalid_client" | "unauthenticated" | "invalid_token" | "expired_token" | "revoked_token" | "invalid_credentials" | "insufficient_funds" | "missing_permission" | "access_pending" | "caller_not_allowed" | "tenant_mismatch" | "rights_exceeded" | "not_found" | "charge_not_found" | "method_not_allowed" | "name_taken" | "email_taken" | "wrong_state" | "in_use" | "last_owner" | "limit_reached" | "body_too_large" | "unsupported_media_type" | "validation_failed" | "unknown_permission" | "invalid_settings_schema" | "invalid_settings" | "invalid_file" | "invalid_url" | "application_unavailable" | "not_installed" | "meter_not_found" | "meter_inactive" | "price_required" | "price_not_allowed" | "price_out_of_range" | "invalid_units" | "event_time_out_of_range" | "event_id_reused" | "idempotency_key_reused" | "reference_reused" | "funding_unavailable" | "currency_mismatch" | "wallet_suspended" | "refund_exceeds_charge" | "refund_id_reused" | "cap_reached" | "usage_limit_reached" | "hold_closed" | "hold_exceeded" | "plan_required" | "plan_not_found" | "void_window_closed" | "rate_limited" | "internal_error" | "unavailable"
   statusCode: number
   message: string
   traceId: string
@@ -53,6 +53,8 @@ export type TokenAnswer = {
   isBulkInstallation?: boolean
   approveAllLocations?: boolean
   installToFutureLocations?: boolean
+  /** The plan of the application; absent where it has none. */
+  planId?: string
   traceId: string
 }
 
@@ -3786,6 +3788,7 @@ export interface Operations {
         settings?: Record<string, unknown> | Array<unknown> | null
         /** Those of the application’s optional permissions to grant, by names or aliases; none when absent. What it requires is granted in any case. */
         optionalPermissions?: Array<string>
+        planId?: (string | null)
         /** Read-only; ignored. */
         id?: unknown
         /** Read-only; ignored. */
@@ -4289,6 +4292,8 @@ export interface Operations {
         isWhitelabelCompany: boolean
         companyPlan: (string | null)
         companyHighLevelPlan: (string | null)
+        /** The plan of the application; absent where it is installed without one. */
+        marketplaceAppPlanId?: string
       }
     }
   }
@@ -6564,6 +6569,370 @@ export interface Operations {
       complimentaryCredits: number
     }
   }
+  /** List an application’s plans */
+  listPlans: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      name: string
+      features: Array<string>
+      paymentType: "recurring" | "one_time"
+      paymentTime: "month" | "year" | "life_time"
+      /** What an organization pays for itself. */
+      amount: number
+      /** What each location pays, before its organization’s markup. */
+      locationAmount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        locationAmount: string
+      }
+      currency: string
+      freePlan: boolean
+      freeForOrganization: boolean
+      freeForLocation: boolean
+      trialDays: number
+      status: "active" | "retired"
+      createdTime: string
+      updatedTime: string
+    }>
+  }
+  /** Make a plan: what the application costs for a month, a year, or once */
+  createPlan: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** Shown to those who choose. */
+        name: string
+        /** What it offers, in at most 5 lines. */
+        features?: Array<string>
+        paymentType: "recurring" | "one_time"
+        /** `life_time` with `one_time`. */
+        paymentTime: "month" | "year" | "life_time"
+        amount?: ((number | string) | null)
+        locationAmount?: ((number | string) | null)
+        /** Free for everybody, and what is chosen where nobody chooses. */
+        freePlan?: boolean
+        /** Free for whole organizations. */
+        freeForOrganization?: boolean
+        /** Free for locations. */
+        freeForLocation?: boolean
+        /** Once for each installation. */
+        trialDays?: number
+        /** The platform’s, which is the default. */
+        currency?: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      name: string
+      features: Array<string>
+      paymentType: "recurring" | "one_time"
+      paymentTime: "month" | "year" | "life_time"
+      /** What an organization pays for itself. */
+      amount: number
+      /** What each location pays, before its organization’s markup. */
+      locationAmount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        locationAmount: string
+      }
+      currency: string
+      freePlan: boolean
+      freeForOrganization: boolean
+      freeForLocation: boolean
+      trialDays: number
+      status: "active" | "retired"
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** See one plan */
+  getPlan: {
+    input: {
+      params: {
+        id: string
+        planId: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      name: string
+      features: Array<string>
+      paymentType: "recurring" | "one_time"
+      paymentTime: "month" | "year" | "life_time"
+      /** What an organization pays for itself. */
+      amount: number
+      /** What each location pays, before its organization’s markup. */
+      locationAmount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        locationAmount: string
+      }
+      currency: string
+      freePlan: boolean
+      freeForOrganization: boolean
+      freeForLocation: boolean
+      trialDays: number
+      status: "active" | "retired"
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Rename a plan, describe it anew, retire it or offer it again */
+  updatePlan: {
+    input: {
+      params: {
+        id: string
+        planId: string
+      }
+      body: {
+        /** Shown to those who choose. */
+        name?: string
+        /** What it offers, in at most 5 lines. */
+        features?: Array<string>
+        /** A retired plan takes no new subscribers. */
+        status?: "active" | "retired"
+        paymentType?: "recurring" | "one_time"
+        paymentTime?: "month" | "year" | "life_time"
+        amount?: ((number | string) | null)
+        locationAmount?: ((number | string) | null)
+        /** Free for everybody, and what is chosen where nobody chooses. */
+        freePlan?: boolean
+        /** Free for whole organizations. */
+        freeForOrganization?: boolean
+        /** Free for locations. */
+        freeForLocation?: boolean
+        /** Once for each installation. */
+        trialDays?: number
+        /** The platform’s, which is the default. */
+        currency?: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      name: string
+      features: Array<string>
+      paymentType: "recurring" | "one_time"
+      paymentTime: "month" | "year" | "life_time"
+      /** What an organization pays for itself. */
+      amount: number
+      /** What each location pays, before its organization’s markup. */
+      locationAmount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        locationAmount: string
+      }
+      currency: string
+      freePlan: boolean
+      freeForOrganization: boolean
+      freeForLocation: boolean
+      trialDays: number
+      status: "active" | "retired"
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** List the plans that an application can be installed with here */
+  listApplicationPlans: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: Array<{
+      /** The planId to send. */
+      id: string
+      name: string
+      features: Array<string>
+      paymentType: "recurring" | "one_time"
+      paymentTime: "month" | "year" | "life_time"
+      /** What is paid here for each period. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      paidBy: "organization" | "location"
+      currency: string
+      /** Once for each installation. */
+      trialDays: number
+    }>
+  }
+  /** See the plan that an installation is on */
+  getSubscription: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      planId: string
+      status: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+      periodStart: string
+      /** Null for what is free or paid once. */
+      periodEnd: (string | null)
+      trialEnd: (string | null)
+      /** Whether it was cancelled, and goes on until periodEnd. */
+      endsWithPeriod: boolean
+      /** When it is renewed, tried again, or ends. */
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Put an installation on another plan */
+  changePlan: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      body: {
+        planId: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      planId: string
+      status: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+      periodStart: string
+      /** Null for what is free or paid once. */
+      periodEnd: (string | null)
+      trialEnd: (string | null)
+      /** Whether it was cancelled, and goes on until periodEnd. */
+      endsWithPeriod: boolean
+      /** When it is renewed, tried again, or ends. */
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** Cancel the plan at the end of the period */
+  cancelPlan: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: {
+      id: string
+      applicationId: string
+      planId: string
+      status: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+      periodStart: string
+      /** Null for what is free or paid once. */
+      periodEnd: (string | null)
+      trialEnd: (string | null)
+      /** Whether it was cancelled, and goes on until periodEnd. */
+      endsWithPeriod: boolean
+      /** When it is renewed, tried again, or ends. */
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+    }
+  }
+  /** List what the plan cost, the latest first */
+  listSubscriptionItems: {
+    input: {
+      params: {
+        applicationId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      id: string
+      /** 1, 2, 3, … without gaps. */
+      number: number
+      kind: "trial" | "period" | "change" | "credit"
+      planId: string
+      /** What was paid; negative for what was given back. */
+      amount: number
+      /** Of it, what the application asks; the rest is the organization’s margin. */
+      baseAmount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        baseAmount: string
+      }
+      currency: string
+      transactionId: (string | null)
+      periodStart: string
+      periodEnd: (string | null)
+      createdTime: string
+    }>
+  }
+  /** See what a location pays for the application’s plans and units */
+  getRebillingConfigForApp: {
+    input: {
+      params: {
+        appId: string
+        locationId: string
+      }
+    }
+    result: {
+      plans: {
+        subscription: Array<{
+          planId: string
+          name: string
+          features: Array<string>
+          paymentType: string
+          paymentTime: string
+          /** What the application asks of a location. */
+          baseAmount: number
+          /** What is paid for it here. */
+          resellingAmount: number
+        }>
+        usage: Array<{
+          meterId: string
+          meterName: string
+          productType: string
+          productName: string
+          usageUnit: string
+          priceType: "fixed" | "dynamic"
+          /** What one unit costs here; of a dynamic meter, when the charge brings no price. 0 when there is no such price. */
+          fixedPricePerUnit: number
+          /** What one unit costs here at least. Decimal text. */
+          minPricePerUnit: string
+          /** And at most. */
+          maxPricePerUnit: string
+          /** Most units in a day; 0 for no limit. */
+          executionLimitPerCycle: number
+        }>
+      }
+    }
+  }
   /** Get tokens (RFC 6749 section 3.2) */
   getToken: {
     input: {
@@ -6964,6 +7333,16 @@ export const routes = {
   listGrants: ['GET', '/wallet/grants', 'target'],
   getWalletBalance: ['GET', '/saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance', ''],
   addComplimentaryCredits: ['POST', '/saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance/complimentary-credits', ''],
+  listPlans: ['GET', '/developers/applications/{id}/plans', 'organization'],
+  createPlan: ['POST', '/developers/applications/{id}/plans', 'organization'],
+  getPlan: ['GET', '/developers/applications/{id}/plans/{planId}', 'organization'],
+  updatePlan: ['PATCH', '/developers/applications/{id}/plans/{planId}', 'organization'],
+  listApplicationPlans: ['GET', '/application-instances/{applicationId}/plans', 'target'],
+  getSubscription: ['GET', '/application-instances/{applicationId}/plan', 'target'],
+  changePlan: ['PUT', '/application-instances/{applicationId}/plan', 'target'],
+  cancelPlan: ['DELETE', '/application-instances/{applicationId}/plan', 'target'],
+  listSubscriptionItems: ['GET', '/application-instances/{applicationId}/plan/items', 'target'],
+  getRebillingConfigForApp: ['GET', '/marketplace/app/{appId}/rebilling-config/location/{locationId}', ''],
   getToken: ['POST', '/oauth/token', ''],
   revokeToken: ['POST', '/oauth/revoke', ''],
   introspectToken: ['POST', '/oauth/introspect', ''],

@@ -156,6 +156,12 @@ export const errorCatalogue = {
     'Hold exceeded',
     'More is charged than the hold has left; charge less, or send allowExcess to take the rest of the wallet.',
   ],
+  plan_required: [
+    422,
+    'Plan required',
+    'The application is installed with one of its plans; choose one of details.plans and send it as planId.',
+  ],
+  plan_not_found: [422, 'Plan not found', 'The application offers no plan with this id; list its plans.'],
   void_window_closed: [422, 'Void window closed', 'The charge is too old to be reversed this way.'],
   rate_limited: [429, 'Rate Limit Exceeded', 'Too many requests; wait for the time in Retry-After.'],
   internal_error: [500, 'Internal error', 'Something went wrong on our side; quote the traceId when you report it.'],

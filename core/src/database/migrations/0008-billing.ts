@@ -101,6 +101,7 @@ export const billingMigration: Migration = {
       column.time('period_start')
       column.time('period_end').nullable()
       column.time('trial_end').nullable()
+      column.boolean('ends_with_period')
       column.integer('tries')
       column.time('next_time').nullable()
       column.text('lease_token').nullable()

@@ -2,8 +2,10 @@ import type { Location, Organization } from '../../accounts/index.ts'
 import type { Application, Price } from '../../applications/index.ts'
 import type { Environment } from '../../context.ts'
 import { html, type Html, type Permission } from '../../http/index.ts'
+import type { Plan } from '../../wallet/index.ts'
 import type { Person } from '../browser.ts'
 import { permissionList } from './permission-list.ts'
+import { planChoice } from './plan-choice.ts'
 import { priceList } from './price-list.ts'
 
 export interface ConsentPage {
@@ -23,6 +25,9 @@ export interface ConsentPage {
   /** Optional permissions that are ticked. */
   chosen: ReadonlySet<string>
   prices: Price[]
+  /** What can be chosen where it is not installed yet, and what was. */
+  plans: Plan[]
+  planId: string | null
   /** What it is installed on. */
   places: 'organization' | 'locations' | 'either'
   locations: { items: Location[]; total: number; search: string; chosen: ReadonlySet<string> }
@@ -79,7 +84,7 @@ export function consentPage(page: ConsentPage): Html {
       }
       <section aria-label="What it costs">
         <h2 class="part">What it costs</h2>
-        ${priceList(page.prices)}
+        ${planChoice(page)} ${page.prices.length > 0 || page.plans.length === 0 ? priceList(page.prices) : ''}
       </section>
       ${
         lacking.length > 0 &&

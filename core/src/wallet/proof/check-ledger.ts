@@ -55,6 +55,7 @@ const problems = [
   `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing' as problem
    from stoa_ledger_transactions txn
    where txn.id not in (select transaction_id from stoa_charges)
+     and txn.id not in (select transaction_id from stoa_subscription_items where transaction_id is not null)
      and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)
      and txn.id not in (select transaction_id from stoa_grants)
      and txn.id not in (select transaction_id from stoa_grant_moves)`,
