@@ -5,6 +5,7 @@ import { chargeTypes } from './types/charge.ts'
 import { endpointTypes } from './types/endpoint.ts'
 import { installationTypes } from './types/installation.ts'
 import type { OwnType } from './types/own-type.ts'
+import { payoutTypes } from './types/payout.ts'
 import { walletTypes } from './types/wallet.ts'
 
 /** Every type of event of the host's own. Those of the embedder come beside them, from `config.eventTypes`. */
@@ -14,6 +15,7 @@ export const eventCatalogue = {
   ...applicationTypes,
   ...chargeTypes,
   ...endpointTypes,
+  ...payoutTypes,
   ...walletTypes,
 } satisfies Record<string, OwnType>
 

@@ -4,6 +4,8 @@ import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
 import { meterOperations } from './meters/meter-operations.ts'
+import { rebillingOperations } from './rebilling/rebilling-operations.ts'
+import { revenueOperations } from './revenue/revenue-operations.ts'
 import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
@@ -19,7 +21,13 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...chargeOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+      ...rebillingOperations(ctx),
+      ...revenueOperations(ctx),
+    ],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }
