@@ -50,4 +50,7 @@ export const writePayouts = permission('payouts:write', 'pay out what organizati
   roles: ['operator'],
   risk: 'high',
 })
-export const exportLedger = permission('ledger:export', 'read the whole ledger', { roles: ['operator'], risk: 'medium' })
+export const exportLedger = permission('ledger:export', 'read the whole ledger', {
+  roles: ['operator'],
+  risk: 'medium',
+})

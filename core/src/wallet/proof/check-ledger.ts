@@ -55,7 +55,8 @@ const problems = [
   `select 'transaction ' || txn.id || ' is a ' || txn.kind || ' of nothing' as problem
    from stoa_ledger_transactions txn
    where txn.id not in (select transaction_id from stoa_charges)
-     and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)`,
+     and txn.id not in (select transaction_id from stoa_top_ups where transaction_id is not null)
+     and not exists (select 1 from stoa_payouts payout where payout.transaction_id = txn.id or payout.reversal_id = txn.id)`,
 
   `select 'charge ' || charge.id || '/' || charge.seq || ' has no transaction' as problem
    from stoa_charges charge left join stoa_ledger_transactions txn on txn.id = charge.transaction_id where txn.id is null`,

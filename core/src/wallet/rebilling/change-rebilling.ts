@@ -2,7 +2,16 @@ import { findLocation, lockOrganization } from '../../accounts/index.ts'
 import { visibleApplication } from '../../applications/index.ts'
 import type { Db } from '../../database/index.ts'
 import type { Caller } from '../../http/index.ts'
-import { divideMicros, invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
+import {
+  divideMicros,
+  invalidField,
+  microsText,
+  newId,
+  nowIso,
+  StoaError,
+  toMicros,
+  type Micros,
+} from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { findMeter } from '../meters/meter-store.ts'
 import type { Price } from '../meters/price.ts'
@@ -77,8 +86,7 @@ export async function putRebilling(
   await lockOrganization(db, ctx.dialect, place.organizationId)
   const { markupBps, ownPrice, currency } = await readTerms(ctx, db, place, terms)
   const current = await findRebillingAt(db, place)
-  const same =
-    current?.enabled === terms.enabled && current.markupBps === markupBps && current.ownPrice === ownPrice
+  const same = current?.enabled === terms.enabled && current.markupBps === markupBps && current.ownPrice === ownPrice
   if (current && same) return current
   const now = nowIso(ctx.clock)
   if (current) await endRebilling(db, current.id, now)

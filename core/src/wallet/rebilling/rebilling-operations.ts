@@ -191,6 +191,7 @@ export function rebillingOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found'],
       handler: async ({ caller, db, params }) => {
         await deleteRebilling(ctx, db, ownPlace(caller, targetOf(params)))
+        return undefined
       },
     }),
     defineOperation({
@@ -299,7 +300,6 @@ function pricesShape({ unitPrice, minPrice, maxPrice, tiers }: UnitPrices) {
     minPricePerUnit: number(minPrice),
     maxPricePerUnit: number(maxPrice),
     exact: { pricePerUnit: exact(unitPrice), minPricePerUnit: exact(minPrice), maxPricePerUnit: exact(maxPrice) },
-    tiers:
-      tiers?.map(({ upTo, unitPrice: each }) => ({ upTo: exact(upTo), pricePerUnit: microsText(each) })) ?? null,
+    tiers: tiers?.map(({ upTo, unitPrice: each }) => ({ upTo: exact(upTo), pricePerUnit: microsText(each) })) ?? null,
   }
 }

@@ -121,7 +121,13 @@ export function payoutShape(payout: Payout): Static<typeof PayoutShape> {
   }
 }
 
-export function partShape({ account, earned, carriedIn, carriedOut, amount }: PayoutPart & { account: EarningAccount }) {
+export function partShape({
+  account,
+  earned,
+  carriedIn,
+  carriedOut,
+  amount,
+}: PayoutPart & { account: EarningAccount }) {
   return { ...earnedWith(account), ...amounts({ earned, carriedIn, carriedOut, amount }) }
 }
 

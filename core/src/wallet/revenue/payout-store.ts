@@ -98,11 +98,7 @@ export async function findDues(db: Db, accountIds: string[], cutoff: string): Pr
 }
 
 /** Puts the unpaid entries of accounts into payouts, and returns what they came to: the only figures that a payout may be made of. */
-export async function insertItems(
-  db: Db,
-  payoutOf: Map<string, string>,
-  cutoff: string,
-): Promise<Map<string, Due>> {
+export async function insertItems(db: Db, payoutOf: Map<string, string>, cutoff: string): Promise<Map<string, Due>> {
   const wanted = [...payoutOf]
   await db.raw(
     `insert into ${items} (transaction_id, seq, payout_id, account_id, amount, booked_time)
@@ -284,11 +280,7 @@ export async function listPayouts(db: Db, filter: PayoutFilter, page: Page): Pro
     }).filter(([, value]) => value !== undefined),
   )
   const [{ count } = { count: 0 }] = (await db(payouts).where(wanted).count({ count: '*' })) as Row[]
-  const rows = (await db(payouts)
-    .where(wanted)
-    .orderBy('id', 'desc')
-    .limit(page.limit)
-    .offset(page.offset)) as Row[]
+  const rows = (await db(payouts).where(wanted).orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapPayout), total: integer(count) }
 }
 

@@ -33,7 +33,9 @@ export async function endPayout(
   const payout = (await findPayout(trx, id))!
   if (payout.status !== 'created') {
     if (isSame(payout, settlement)) return payout
-    throw new StoaError('wrong_state', { message: `The payout has ${payout.status === 'paid' ? 'been paid' : 'failed'}.` })
+    throw new StoaError('wrong_state', {
+      message: `The payout has ${payout.status === 'paid' ? 'been paid' : 'failed'}.`,
+    })
   }
   const ended: Payout = {
     ...payout,

@@ -81,7 +81,8 @@ function readCutoff(given: string | undefined, now: string): string {
 function readMinimum(given: number | string | undefined): Micros {
   if (given === undefined) return 0n
   const minimum = toMicros(given)
-  if (minimum === null || minimum < 0n) throw invalidField('minimum', 'must be a decimal of 0 or more, with at most 6 decimals')
+  if (minimum === null || minimum < 0n)
+    throw invalidField('minimum', 'must be a decimal of 0 or more, with at most 6 decimals')
   return minimum
 }
 
