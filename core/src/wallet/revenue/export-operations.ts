@@ -60,7 +60,7 @@ export function exportOperations(ctx: WalletContext): Operation[] {
       handler: async ({ db, query: { after, limit } }) => {
         const page = await readJournalPage(db, { after: after ?? null, limit })
         const settled = new Date(Date.parse(nowIso(ctx.clock)) - settlingMilliseconds).toISOString()
-        const open = page.findIndex(({ transaction }) => transaction.bookedTime >= settled)
+        const open = page.findIndex(({ transaction }) => transaction.bookedTime > settled)
         const done = open === -1 ? page : page.slice(0, open)
         const isFull = done.length === limit
         return { transactions: done.map(exported), next: isFull ? done.at(-1)!.transaction.id : null }
