@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createHost } from '@stoa/core'
 import { listenOn } from '@stoa/core/testing'
 import { eachDatabase, onPostgres } from '../support/databases.ts'
@@ -70,9 +70,13 @@ eachDatabase((database) => {
 
   it('leaves what is below the minimum for another run', async () => {
     await charged(3)
-    expect((await run({ minimum: '3.01' })).body.payouts).toBe(0)
-    expect(await world.count('stoa_payout_items')).toBe(0)
+    expect((await run({ minimum: '3.01' })).body).toMatchObject({ payouts: 0, amount: 0 })
+    expect(await get('/payouts')).toEqual([])
+    expect(await get('/platform/payouts', world.operator.token)).toEqual([])
+    expect(await get('/earnings')).toMatchObject({ due: 3, payable: 3, parts: [{ earned: 3, carried: 0 }] })
+    expect(await world.checkLedger()).toEqual([])
     expect((await run({ minimum: 3 })).body.payouts).toBe(1)
+    expect(await get('/payouts')).toMatchObject([{ earned: 3, carriedIn: 0, amount: 3 }])
   })
 
   it('leaves what was booked at or after the cutoff, and what is less than a minute old', async () => {
@@ -246,24 +250,36 @@ eachDatabase((database) => {
     expect(await world.count('stoa_payout_runs')).toBe(0)
   })
 
-  describe('a run that is interrupted', () => {
-    it('leaves what it had not come to for the next one', async () => {
-      await charged(3)
-      // As a process leaves it that died between its first statement and the payouts.
-      await world.db('stoa_payout_runs').insert({
-        id: 'prn_interrupted',
-        environment: 'production',
-        currency: 'USD',
-        cutoff_time: world.now(),
-        minimum: 0,
-        actor: 'test:test',
-        created_time: world.now(),
-        finished_time: null,
-      })
-      expect((await run()).body.amount).toBe(3)
-      const runs = await get('/platform/payout-runs', world.operator.token)
-      expect(runs.filter((each: { finishedTime: string | null }) => each.finishedTime === null)).toHaveLength(1)
-    })
+  it('collects in many steps what is too much for one', async () => {
+    await charged(1)
+    const entries = 4500
+    const [payable] = await world.db('stoa_ledger_accounts').where({ kind: 'app_payable', owner_id: world.appId })
+    const rows = Array.from({ length: entries }, (_, index) => ({
+      transaction_id: `txn_many${String(index).padStart(6, '0')}`,
+      seq: 1,
+      account_id: payable.id,
+      amount: 1000,
+      // Many at the same moment, as batches are.
+      booked_time: new Date(Date.parse(world.now()) + Math.floor(index / 1700)).toISOString(),
+    }))
+    for (let from = 0; from < entries; from += 300) {
+      await world.db('stoa_ledger_entries').insert(rows.slice(from, from + 300))
+    }
+    expect((await run()).body).toMatchObject({ payouts: 1, amount: 5.5 })
+    expect(await world.count('stoa_payout_items')).toBe(entries + 1)
+  })
+
+  it('goes on where a run was interrupted that had collected and not paid', async () => {
+    await charged(3)
+    await run({ minimum: 100 })
+    await charged(2)
+    // Of a process that died: an end was never written.
+    await world.db('stoa_payout_runs').update({ finished_time: null })
+    expect((await run()).body).toMatchObject({ payouts: 1, amount: 5 })
+    const [payout] = await get('/payouts')
+    expect((await get(`/payouts/${payout.id}/items`)).items).toHaveLength(2)
+    const runs = await get('/platform/payout-runs', world.operator.token)
+    expect(runs).toMatchObject([{ payouts: 1 }, { payouts: 0, finishedTime: null }])
   })
 
   it('pays each entry once when runs and charges happen at the same time', async () => {

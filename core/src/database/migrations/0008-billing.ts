@@ -195,7 +195,8 @@ export const billingMigration: Migration = {
       column.money('carried_out')
       column.money('amount')
       column.text('status')
-      column.text('transaction_id')
+      // Null while its items are being collected.
+      column.text('transaction_id').nullable()
       // The transaction that gave the money back when it failed.
       column.text('reversal_id').nullable()
       column.text('reference').nullable()
@@ -210,6 +211,10 @@ export const billingMigration: Migration = {
       table.unique(['transaction_id'])
       table.unique(['reversal_id'])
     })
+    await trx.raw(
+      `create unique index stoa_payouts_collecting on stoa_payouts (organization_id, environment, currency)
+        where status = 'collecting'`,
+    )
     // The same of each account a payout is of. What an account is owed beyond its unpaid entries is the sum of what it has earned
     // in all payouts less what those paid of it that did not fail.
     await createTable('stoa_payout_parts', (column, table) => {
@@ -233,7 +238,7 @@ export const billingMigration: Migration = {
       table.primary(['transaction_id', 'seq'], 'stoa_payout_items_key')
       table.index(['payout_id', 'transaction_id', 'seq'], 'stoa_payout_items_list')
     })
-    // Everything that an account earned before this time is in payouts, so that no run looks at it again.
+    // Everything that an account earned before this time is in payouts, so that nobody looks at it again.
     await createTable('stoa_payout_marks', (column, table) => {
       column.text('account_id')
       column.time('paid_until')

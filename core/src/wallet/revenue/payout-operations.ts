@@ -39,8 +39,6 @@ import { startPayouts } from './start-payouts.ts'
 const byId = Type.Object({ id: Id() })
 const ofPlatform = { surface: 'platform', tag: 'Revenue' } as const
 const ofOrganization = { surface: 'store', tag: 'Earnings', scope: 'organization', permission: readEarnings } as const
-/** Later than anything that is booked. */
-const endOfTime = '9999-12-31T00:00:00.000Z'
 
 export function payoutOperations(ctx: WalletContext): Operation[] {
   return [...platformOperations(ctx), ...earningOperations(ctx)]
@@ -156,7 +154,6 @@ function earningOperations(ctx: WalletContext): Operation[] {
         const dues = await findDues(
           db,
           accounts.map(({ id }) => id),
-          endOfTime,
         )
         const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnitOf(currency) })
         const due = [...dues.values()].reduce((sum, { earned, carriedIn }) => sum + earned + carriedIn, 0n)

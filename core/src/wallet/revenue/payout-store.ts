@@ -12,7 +12,7 @@ import {
   type Row,
 } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
-import type { Micros } from '../../kernel/index.ts'
+import { newId, type Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import type { Due, Payout, PayoutPart, PayoutRun, PayoutStatus } from './payout.ts'
 
@@ -75,87 +75,173 @@ export async function earningAccountsOf(
   return rows.map(mapAccount)
 }
 
-// One look into the index of each account, from where it was paid out to. What payouts book themselves is told by who booked it.
-const unpaid = `cross join ${entries} as entry
-  where entry.account_id = wanted.column1 and entry.account_version is null
-    and entry.booked_time >= coalesce((select paid_until from ${marks} where account_id = wanted.column1), ?)
-    and entry.booked_time < ?
-    and not exists (select 1 from ${items} item where item.transaction_id = entry.transaction_id and item.seq = entry.seq)
-    and not exists (select 1 from ${payouts} own where own.transaction_id = entry.transaction_id)
-    and not exists (select 1 from ${payouts} own where own.reversal_id = entry.transaction_id)`
 const ever = '1970-01-01T00:00:00.000Z'
+/** Later than anything that is booked. */
+const endOfTime = '9999-12-31T00:00:00.000Z'
 
-/** What each account is owed: its entries booked before `cutoff` that no payout has, and what former payouts left. Zeroes are left out. */
-export async function findDues(db: Db, accountIds: string[], cutoff: string): Promise<Map<string, Due>> {
-  if (accountIds.length === 0) return new Map()
-  const marksOf = accountIds.map(() => '(?)').join(', ')
-  const earned = await selectRaw(
+// One look into the index of each account, from where it was collected to.
+const since = `entry.account_id = wanted.column1 and entry.account_version is null
+  and entry.booked_time >= coalesce((select paid_until from ${marks} where account_id = wanted.column1), ?)
+  and entry.booked_time < ?`
+const valuesOf = (ids: string[]) => `(values ${ids.map(() => '(?)').join(', ')}) as wanted`
+
+/** Those of the accounts that may have entries before `cutoff` which are in no payout yet. */
+export async function findBusy(db: Db, accountIds: string[], cutoff: string): Promise<Set<string>> {
+  const rows = await selectRaw(
     db,
-    `select entry.account_id, sum(entry.amount) as amount from (values ${marksOf}) as wanted ${unpaid} group by entry.account_id`,
+    `select wanted.column1 as id from ${valuesOf(accountIds)} where exists (select 1 from ${entries} entry where ${since})`,
     [...accountIds, ever, cutoff],
   )
-  return mergeDues(earned, await findCarried(db, accountIds))
+  return new Set(rows.map((row) => text(row.id)))
 }
 
-/** Puts the unpaid entries of accounts into payouts, and returns what they came to: the only figures that a payout may be made of. */
-export async function insertItems(db: Db, payoutOf: Map<string, string>, cutoff: string): Promise<Map<string, Due>> {
-  const wanted = [...payoutOf]
-  await db.raw(
-    `insert into ${items} (transaction_id, seq, payout_id, account_id, amount, booked_time)
-     select entry.transaction_id, entry.seq, wanted.column2, entry.account_id, entry.amount, entry.booked_time
-     from (values ${wanted.map(() => '(?, ?)').join(', ')}) as wanted ${unpaid}`,
-    [...wanted.flat(), ever, cutoff],
-  )
-  // Read back and not taken from an earlier look: what was booked in between is in the one and not in the other.
-  const earned = (await db(items)
-    .whereIn('payout_id', [...new Set(payoutOf.values())])
-    .groupBy('account_id')
-    .select('account_id')
-    .sum({ amount: 'amount' })) as Row[]
-  return mergeDues(earned, await findCarried(db, [...payoutOf.keys()]))
-}
-
-/** Frees the entries of payouts that were not made after all. */
-export async function deleteItems(db: Db, payoutIds: string[]): Promise<void> {
-  if (payoutIds.length > 0) await db(items).whereIn('payout_id', payoutIds).delete()
-}
-
-/** Remembers that nothing before `until` is left unpaid on these accounts. */
-export async function markPaid(db: Db, dialect: Dialect, accountIds: string[], until: string): Promise<void> {
-  await insertRows(
+/** What the accounts are owed now. Zeroes are left out. */
+export async function findDues(db: Db, accountIds: string[]): Promise<Map<string, Due>> {
+  if (accountIds.length === 0) return new Map()
+  const uncollected = await selectRaw(
     db,
-    dialect,
-    marks,
-    accountIds.map((id) => ({ account_id: id, paid_until: until })),
-    'on conflict do nothing',
+    `select entry.account_id, sum(entry.amount) as amount from ${valuesOf(accountIds)} cross join ${entries} entry
+     where ${since}
+       and not exists (select 1 from ${items} item where item.transaction_id = entry.transaction_id and item.seq = entry.seq)
+       and not exists (select 1 from ${payouts} own where own.transaction_id = entry.transaction_id)
+       and not exists (select 1 from ${payouts} own where own.reversal_id = entry.transaction_id)
+     group by entry.account_id`,
+    [...accountIds, ever, endOfTime],
   )
-  await db(marks).whereIn('account_id', accountIds).where('paid_until', '<', until).update({ paid_until: until })
+  const dues = await findCollected(db, accountIds)
+  for (const row of uncollected) {
+    const accountId = text(row.account_id)
+    const due = dues.get(accountId) ?? { accountId, earned: 0n, carriedIn: 0n }
+    dues.set(accountId, { ...due, earned: due.earned + money(row.amount) })
+  }
+  return dues
 }
 
-async function findCarried(db: Db, accountIds: string[]): Promise<Row[]> {
-  return (await db(`${parts} as part`)
+/** What the accounts are owed of what was collected: what the next payout has of them, and what former ones left. */
+export async function findCollected(db: Db, accountIds: string[]): Promise<Map<string, Due>> {
+  const rows = (await db(`${parts} as part`)
     .join(`${payouts} as payout`, 'payout.id', 'part.payout_id')
     .whereIn('part.account_id', accountIds)
     .groupBy('part.account_id')
     .select(
       'part.account_id',
-      db.raw(`sum(part.earned - case when payout.status = 'failed' then 0 else part.amount end) as amount`),
+      db.raw(`sum(case when payout.status = 'collecting' then part.earned else 0 end) as earned`),
+      db.raw(
+        `sum(case payout.status when 'collecting' then 0 when 'failed' then part.earned else part.earned - part.amount end) as carried`,
+      ),
     )) as Row[]
+  const dues = rows.map((row) => ({
+    accountId: text(row.account_id),
+    earned: money(row.earned),
+    carriedIn: money(row.carried),
+  }))
+  return new Map(dues.filter((due) => due.earned !== 0n || due.carriedIn !== 0n).map((due) => [due.accountId, due]))
 }
 
-function mergeDues(earned: Row[], carried: Row[]): Map<string, Due> {
-  const dues = new Map<string, Due>()
-  const at = (accountId: string) => {
-    const due = dues.get(accountId) ?? { accountId, earned: 0n, carriedIn: 0n }
-    dues.set(accountId, due)
-    return due
+/** An entry that was earned. */
+export interface EarnedEntry {
+  transactionId: string
+  seq: number
+  amount: Micros
+  bookedTime: string
+}
+
+/**
+ * The next entries of an account before `cutoff` in the order of booking: those after the one named, or at first those that were not
+ * collected for good. Some of them may be in payouts.
+ */
+export async function nextEntries(
+  db: Db,
+  accountId: string,
+  { after, cutoff, limit }: { after: EarnedEntry | null; cutoff: string; limit: number },
+): Promise<EarnedEntry[]> {
+  const query = db(entries)
+    .where({ account_id: accountId })
+    .whereNull('account_version')
+    .where('booked_time', '<', cutoff)
+    .orderBy(['booked_time', 'transaction_id', 'seq'])
+    .limit(limit)
+  if (after) {
+    query
+      .where('booked_time', '>=', after.bookedTime)
+      .whereRaw('(booked_time, transaction_id, seq) > (?, ?, ?)', [after.bookedTime, after.transactionId, after.seq])
+  } else {
+    const mark = (await db(marks).where({ account_id: accountId }).first()) as Row | undefined
+    query.where('booked_time', '>=', mark ? iso(mark.paid_until) : ever)
   }
-  for (const row of earned) at(text(row.account_id)).earned = money(row.amount)
-  for (const row of carried) at(text(row.account_id)).carriedIn = money(row.amount)
-  for (const { accountId, earned: sum, carriedIn } of dues.values()) {
-    if (sum === 0n && carriedIn === 0n) dues.delete(accountId)
+  return ((await query) as Row[]).map((row) => ({
+    transactionId: text(row.transaction_id),
+    seq: integer(row.seq),
+    amount: money(row.amount),
+    bookedTime: iso(row.booked_time),
+  }))
+}
+
+/** Without those that are in payouts, and those that payouts booked themselves, which are no earnings. */
+export async function withoutCollected(db: Db, found: EarnedEntry[]): Promise<EarnedEntry[]> {
+  const ids = found.map(({ transactionId }) => transactionId)
+  const inItems = (await db(items).whereIn('transaction_id', ids).select('transaction_id', 'seq')) as Row[]
+  const booked = (await db(payouts).whereIn('transaction_id', ids).select('transaction_id as id')) as Row[]
+  const reversed = (await db(payouts).whereIn('reversal_id', ids).select('reversal_id as id')) as Row[]
+  const known = new Set(inItems.map((row) => `${text(row.transaction_id)} ${integer(row.seq)}`))
+  const own = new Set([...booked, ...reversed].map((row) => text(row.id)))
+  return found.filter(({ transactionId, seq }) => !known.has(`${transactionId} ${seq}`) && !own.has(transactionId))
+}
+
+/** Puts entries of an account into the payout that its organization gets next, which begins with the first. */
+export async function collectItems(
+  db: Db,
+  dialect: Dialect,
+  { run, account, now }: { run: PayoutRun; account: EarningAccount; now: string },
+  earned: EarnedEntry[],
+): Promise<void> {
+  const { environment, currency } = run
+  const at = { organization_id: account.organizationId, environment, currency, status: 'collecting' }
+  const draft = (await db(payouts).where(at).first('id')) as Row | undefined
+  const id = draft ? text(draft.id) : newId('pay')
+  if (!draft) {
+    const nothing = { earned: 0n, carried_in: 0n, carried_out: 0n, amount: 0n }
+    await db(payouts).insert({ id, run_id: run.id, ...at, ...nothing, created_time: now })
   }
-  return dues
+  const itemRows = earned.map(({ transactionId, seq, amount, bookedTime }) => ({
+    transaction_id: transactionId,
+    seq,
+    payout_id: id,
+    account_id: account.id,
+    amount,
+    booked_time: bookedTime,
+  }))
+  await insertRows(db, dialect, items, itemRows)
+  const part = { payout_id: id, account_id: account.id }
+  const zero = { earned: 0n, carried_in: 0n, carried_out: 0n, amount: 0n }
+  await insertRows(db, dialect, parts, [{ ...part, ...zero }], 'on conflict do nothing')
+  const sum = earned.reduce((total, { amount }) => total + amount, 0n)
+  // Until it is paid, all of it is left over.
+  const more = {
+    earned: db.raw('earned + cast(? as bigint)', [sum as unknown as string]),
+    carried_out: db.raw('carried_out + cast(? as bigint)', [sum as unknown as string]),
+  }
+  await db(parts).where(part).update(more)
+  await db(payouts).where({ id }).update(more)
+}
+
+/** Remembers that nothing before `until` is left to be collected on this account. */
+export async function markCollected(db: Db, dialect: Dialect, accountId: string, until: string): Promise<void> {
+  await insertRows(db, dialect, marks, [{ account_id: accountId, paid_until: until }], 'on conflict do nothing')
+  await db(marks).where({ account_id: accountId }).where('paid_until', '<', until).update({ paid_until: until })
+}
+
+/** The payouts whose items are being collected, by organization. */
+export async function findCollecting(
+  db: Db,
+  organizationIds: string[],
+  { environment, currency }: Where,
+): Promise<Map<string, string>> {
+  const rows = (await db(payouts)
+    .whereIn('organization_id', organizationIds)
+    .where({ environment, currency, status: 'collecting' })
+    .select('id', 'organization_id')) as Row[]
+  return new Map(rows.map((row) => [text(row.organization_id), text(row.id)]))
 }
 
 export async function insertRun(db: Db, run: PayoutRun): Promise<void> {
@@ -197,6 +283,7 @@ async function summarize(db: Db, rows: Row[]): Promise<RunSummary[]> {
   const ids = rows.map((row) => text(row.id))
   const made = (await db(payouts)
     .whereIn('run_id', ids)
+    .whereNot({ status: 'collecting' })
     .groupBy('run_id')
     .select('run_id')
     .count({ payouts: '*' })
@@ -241,6 +328,10 @@ export async function insertPayouts(
   const partRows = made.flatMap((payout) =>
     payout.parts.map((part) => ({ payout_id: payout.id, account_id: part.accountId, ...sums(part) })),
   )
+  // What was collected becomes the payout: the items stay as they are.
+  const ids = made.map(({ id }) => id)
+  await db(parts).whereIn('payout_id', ids).delete()
+  await db(payouts).whereIn('id', ids).delete()
   await insertRows(db, dialect, payouts, payoutRows)
   await insertRows(db, dialect, parts, partRows)
 }
@@ -258,7 +349,7 @@ export async function settlePayout(db: Db, payout: Payout): Promise<void> {
 }
 
 export async function findPayout(db: Db, id: string): Promise<Payout | null> {
-  const row = (await db(payouts).where({ id }).first()) as Row | undefined
+  const row = (await db(payouts).where({ id }).whereNot({ status: 'collecting' }).first()) as Row | undefined
   return row ? mapPayout(row) : null
 }
 
@@ -279,8 +370,9 @@ export async function listPayouts(db: Db, filter: PayoutFilter, page: Page): Pro
       status: filter.status,
     }).filter(([, value]) => value !== undefined),
   )
-  const [{ count } = { count: 0 }] = (await db(payouts).where(wanted).count({ count: '*' })) as Row[]
-  const rows = (await db(payouts).where(wanted).orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  const all = () => db(payouts).where(wanted).whereNot({ status: 'collecting' })
+  const [{ count } = { count: 0 }] = (await all().count({ count: '*' })) as Row[]
+  const rows = (await all().orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapPayout), total: integer(count) }
 }
 

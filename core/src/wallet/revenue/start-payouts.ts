@@ -5,19 +5,23 @@ import { publishMany } from '../../events/index.ts'
 import { invalidField, newId, nowIso, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { accountId, platformAccount } from '../ledger/account.ts'
-import { openJournal } from '../ledger/journal.ts'
+import { openJournal, type Journal } from '../ledger/journal.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { payoutEvent } from './payout-events.ts'
 import { minorUnitOf, planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
 import {
-  deleteItems,
-  findDues,
+  collectItems,
+  findBusy,
+  findCollected,
+  findCollecting,
   finishRun,
-  insertItems,
   insertPayouts,
   insertRun,
-  markPaid,
+  markCollected,
   nextEarningAccounts,
+  nextEntries,
+  withoutCollected,
+  type EarnedEntry,
   type EarningAccount,
 } from './payout-store.ts'
 
@@ -35,15 +39,19 @@ export interface PayoutRunWish {
  * book before a later cutoff. One that did all the same is in no payout, and so comes into the next.
  */
 export const settlingMilliseconds = 60_000
-/** How far before the cutoff the next run begins to look, for what was booked late. */
+/** How far before what was collected the next run begins to look, for what was booked late. */
 const lookBackMilliseconds = 24 * 60 * 60_000
 /** Organizations that are paid in one transaction. */
 const atOnce = 100
+/** Entries that are collected in one: few enough that charges, which wait for it on SQLite, hardly notice. */
+const collectedAtOnce = 2000
 
 /**
- * Pays out to every organization what its accounts have earned up to the cutoff. Each hundred of them are one transaction, which keeps
- * all other runs of the same environment and currency waiting: so a run that is repeated, interrupted, or started twice pays nothing
- * twice, and the next one pays what was left. Throws `validation_failed` for the cutoff and the minimum. `db` must be no transaction.
+ * Pays out to every organization what its accounts have earned up to the cutoff. First the entries are collected, some thousand in a
+ * transaction, into the payout that the organization gets next; then it is booked. What is not enough for a payout stays collected, so
+ * that no entry is ever looked at again, and is part of the next one. Every step keeps all other runs of the same environment and currency
+ * waiting: so a run that is repeated, interrupted, or started twice pays nothing twice, and the next one goes on where it ended. Throws
+ * `validation_failed` for the cutoff and the minimum. `db` must be no transaction.
  */
 export async function startPayouts(ctx: WalletContext, db: Db, wish: PayoutRunWish): Promise<PayoutRun> {
   const now = nowIso(ctx.clock)
@@ -62,6 +70,12 @@ export async function startPayouts(ctx: WalletContext, db: Db, wish: PayoutRunWi
   for (;;) {
     const accounts = await nextEarningAccounts(db, run, after, atOnce)
     if (accounts.length === 0) break
+    const busy = await findBusy(
+      db,
+      accounts.map(({ id }) => id),
+      run.cutoffTime,
+    )
+    for (const account of accounts.filter(({ id }) => busy.has(id))) await collect(ctx, db, run, account)
     await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, accounts))
     after = accounts.map(({ organizationId }) => organizationId).reduce((last, id) => (id > last ? id : last))
   }
@@ -86,42 +100,61 @@ function readMinimum(given: number | string | undefined): Micros {
   return minimum
 }
 
+async function collect(ctx: WalletContext, db: Db, run: PayoutRun, account: EarningAccount): Promise<void> {
+  let after: EarnedEntry | null = null
+  do {
+    const last: EarnedEntry | null = after
+    after = await inTransaction(db, (trx) => collectSome(ctx, trx, { run, account, after: last }))
+  } while (after !== null)
+}
+
+/** Returns the last of them, or null at the end. */
+async function collectSome(
+  ctx: WalletContext,
+  trx: Knex.Transaction,
+  { run, account, after }: { run: PayoutRun; account: EarningAccount; after: EarnedEntry | null },
+): Promise<EarnedEntry | null> {
+  const { now } = await lockClearing(ctx, trx, run)
+  const found = await nextEntries(trx, account.id, { after, cutoff: run.cutoffTime, limit: collectedAtOnce })
+  const fresh = await withoutCollected(trx, found)
+  if (fresh.length > 0) await collectItems(trx, ctx.dialect, { run, account, now }, fresh)
+  const last = found.length === collectedAtOnce ? found.at(-1)! : null
+  const until = Date.parse(last?.bookedTime ?? run.cutoffTime) - lookBackMilliseconds
+  await markCollected(trx, ctx.dialect, account.id, new Date(until).toISOString())
+  return last
+}
+
+/** Whoever has it is the only one that collects or pays in this environment and currency. */
+async function lockClearing(ctx: WalletContext, trx: Knex.Transaction, run: PayoutRun): Promise<Journal> {
+  const clearing = platformAccount('payout_clearing', run)
+  await ensureAccounts(trx, ctx.dialect, [clearing], nowIso(ctx.clock))
+  return openJournal(ctx, trx, [accountId(clearing)])
+}
+
 async function payOrganizations(
   ctx: WalletContext,
   trx: Knex.Transaction,
   run: PayoutRun,
   accounts: EarningAccount[],
 ): Promise<void> {
-  const clearing = platformAccount('payout_clearing', run)
-  await ensureAccounts(trx, ctx.dialect, [clearing], nowIso(ctx.clock))
-  const journal = await openJournal(ctx, trx, [accountId(clearing)])
+  const journal = await lockClearing(ctx, trx, run)
+  const clearing = journal.account(accountId(platformAccount('payout_clearing', run)))!
   const rules = { minimum: run.minimum, minorUnit: minorUnitOf(run.currency) }
-
-  // First who is likely to be paid, so that the entries of the others are left alone.
-  const expected = await findDues(
+  const dues = await findCollected(
     trx,
     accounts.map(({ id }) => id),
-    run.cutoffTime,
   )
-  const payees = [...byOrganization(accounts)].filter(([, own]) => planPayout(duesOf(own, expected), rules) !== null)
-  if (payees.length === 0) return
-  const payoutOf = new Map(
-    payees.flatMap(([, own]) => {
-      const id = newId('pay')
-      return own.map((account): [string, string] => [account.id, id])
-    }),
-  )
-  const dues = await insertItems(trx, payoutOf, run.cutoffTime)
-
+  const payees = byOrganization(accounts)
+  const collecting = await findCollecting(trx, [...payees.keys()], run)
   const made: (Payout & { parts: PayoutPart[] })[] = []
-  const unmade: string[] = []
   for (const [organizationId, own] of payees) {
-    const id = payoutOf.get(own[0]!.id)!
-    const plan = planPayout(duesOf(own, dues), rules)
-    if (!plan) {
-      unmade.push(id)
-      continue
-    }
+    const plan = planPayout(
+      own.flatMap(({ id }) => dues.get(id) ?? []),
+      rules,
+    )
+    if (!plan) continue
+    // Without one when it is all of former payouts.
+    const id = collecting.get(organizationId) ?? newId('pay')
     const { environment, currency } = run
     const transaction = journal.post(
       {
@@ -137,7 +170,7 @@ async function payOrganizations(
       },
       [
         ...plan.parts.map((part) => ({ account: { id: part.accountId }, amount: -part.amount })),
-        { account: journal.account(accountId(clearing))!, amount: plan.amount },
+        { account: clearing, amount: plan.amount },
       ],
     )
     made.push({
@@ -157,12 +190,9 @@ async function payOrganizations(
       settledTime: null,
     })
   }
-  await deleteItems(trx, unmade)
+  if (made.length === 0) return
   await journal.write()
   await insertPayouts(trx, ctx.dialect, made)
-  const paidUntil = new Date(Date.parse(run.cutoffTime) - lookBackMilliseconds).toISOString()
-  const paid = made.flatMap(({ parts }) => parts.map((part) => part.accountId))
-  if (paid.length > 0) await markPaid(trx, ctx.dialect, paid, paidUntil)
   await publishMany(
     ctx,
     trx,
@@ -177,6 +207,3 @@ function byOrganization(accounts: EarningAccount[]): Map<string, EarningAccount[
   }
   return found
 }
-
-const duesOf = (accounts: EarningAccount[], dues: Awaited<ReturnType<typeof findDues>>) =>
-  accounts.flatMap(({ id }) => dues.get(id) ?? [])
