@@ -23,16 +23,8 @@ import {
   RunShape,
   runShape,
 } from './payout-schemas.ts'
-import {
-  earningAccountsOf,
-  findDues,
-  findParts,
-  findPayout,
-  findRun,
-  listItems,
-  listPayouts,
-  listRuns,
-} from './payout-store.ts'
+import { earningAccountsOf, findDues } from './collected-store.ts'
+import { findParts, findPayout, findRun, listItems, listPayouts, listRuns } from './payout-store.ts'
 import { endPayout, type Settlement } from './settle-payout.ts'
 import { startPayouts } from './start-payouts.ts'
 

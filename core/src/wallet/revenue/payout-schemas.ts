@@ -3,7 +3,8 @@ import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../../kern
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { transactionKinds } from '../ledger/ledger.ts'
 import { payoutStatuses, type Payout, type PayoutPart } from './payout.ts'
-import type { EarningAccount, PayoutItem, RunSummary } from './payout-store.ts'
+import type { EarningAccount } from './collected-store.ts'
+import type { PayoutItem, RunSummary } from './payout-store.ts'
 
 export const Currency = Type.String({ pattern: '^[A-Z]{3}$' })
 

@@ -14,16 +14,14 @@ import {
   findBusy,
   findCollected,
   findCollecting,
-  finishRun,
-  insertPayouts,
-  insertRun,
   markCollected,
   nextEarningAccounts,
   nextEntries,
   withoutCollected,
   type EarnedEntry,
   type EarningAccount,
-} from './payout-store.ts'
+} from './collected-store.ts'
+import { finishRun, insertPayouts, insertRun } from './payout-store.ts'
 
 /** What is set off; the currency is the host's when it is not named. */
 export interface PayoutRunWish {
