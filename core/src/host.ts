@@ -237,7 +237,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))
-  const wallet = createWallet(Object.assign(ctx, { funding }))
+  const wallet = createWallet(ctx)
   const outbox = createOutbox(ctx)
   const authenticate = createAuthenticate(ctx)
   const oauth: OAuthContext = Object.assign(ctx, { authenticate })

@@ -30,6 +30,10 @@ const bodies: Record<string, object> = {
   createPlan: { name: 'x', paymentType: 'recurring', paymentTime: 'month', freePlan: true },
   updatePlan: { name: 'x' },
   changePlan: { planId: 'pln_1' },
+  putRebilling: { enabled: false },
+  setPlatformFee: { feeBps: 1 },
+  payoutPaid: { reference: 'x' },
+  payoutFailed: { reason: 'x' },
   updateWebhookEndpoint: { description: 'x' },
   PutWebhook: { url: 'https://example.com/hook' },
   createWebhookReplay: { kind: 'failed', since: new Date(Date.now() - 60_000).toISOString() },
@@ -78,8 +82,9 @@ eachDatabase((database) => {
   let operations: Operation[]
 
   beforeAll(async () => {
-    opened = await openHost(database)
-    tenants = await makeTenants(opened)
+    let ahead = 0
+    opened = await openHost(database, { clock: { now: () => new Date(Date.now() + ahead) } })
+    tenants = await makeTenants(opened, (milliseconds) => (ahead += milliseconds))
     operations = opened.host.operations
     bodies.captureHold = {
       appId: opened.world.application.id,
@@ -253,7 +258,7 @@ function shape({ body }: Answer, ids: Record<string, string>): unknown {
   return { ...(JSON.parse(text) as object), traceId: null }
 }
 
-async function makeTenants(opened: OpenedHost): Promise<Tenants> {
+async function makeTenants(opened: OpenedHost, advance: (milliseconds: number) => void): Promise<Tenants> {
   const { host, world, publisher, merchant, merchantAt, url, operator } = opened
   const { services } = host
   const location = world.locations[0]!.id
@@ -363,6 +368,10 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     body: { kind: 'missing', since: installed.createdTime! },
   })
   const attempt = await firstAttempt(opened)
+  // What is less than a minute old is not paid out yet.
+  advance(120_000)
+  await operator.createPayoutRun({ body: { environment: 'production' } })
+  const [payout] = await operator.listAllPayouts({ query: { organizationId: world.publisher.organizationId } })
   const delivery = attempt.replace(/\.\d+$/, '')
 
   const topUp = await operator.topUp({ body: { locationId: location, amount: 1, reference: 'walk' } })
@@ -408,6 +417,13 @@ async function makeTenants(opened: OpenedHost): Promise<Tenants> {
     ['/application-instances', { applicationId: hidden.id }],
     ['/marketplace/app', { appId: world.application.id, locationId: location }],
     ['/marketplace/billing', { chargeId: charge.chargeId, holdId: hold.holdId }],
+    [
+      '/rebilling',
+      { locationId: location, applicationId: world.application.id, itemId: world.application.meters.fixed },
+    ],
+    ['/platform/applications', { id: hidden.id }],
+    ['/platform/payouts', { id: payout!.id }],
+    ['/payouts', { id: payout!.id }],
   ]
   return {
     stranger: stranger.secret,

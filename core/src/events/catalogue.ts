@@ -10,6 +10,7 @@ import { meterTypes } from './types/meter.ts'
 import type { OwnType } from './types/own-type.ts'
 import { topUpTypes } from './types/top-up.ts'
 import { subscriptionTypes } from './types/subscription.ts'
+import { payoutTypes } from './types/payout.ts'
 import { walletTypes } from './types/wallet.ts'
 
 /** Every type of event of the host's own. Those of the embedder come beside them, from `config.eventTypes`. */
@@ -23,6 +24,7 @@ export const eventCatalogue = {
   ...endpointTypes,
   ...meterTypes,
   ...subscriptionTypes,
+  ...payoutTypes,
   ...walletTypes,
   ...topUpTypes,
 } satisfies Record<string, OwnType>

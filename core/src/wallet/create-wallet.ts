@@ -22,6 +22,8 @@ import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
 import { createSubscriptionWorker } from './plans/subscription-worker.ts'
+import { rebillingOperations } from './rebilling/rebilling-operations.ts'
+import { revenueOperations } from './revenue/revenue-operations.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
 /** One host's wallet: its operations share one queue of charges. */
@@ -54,6 +56,8 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...planOperations(ctx),
       ...subscriptionOperations(ctx),
       ...rebillingConfigOperations(ctx),
+      ...rebillingOperations(ctx),
+      ...revenueOperations(ctx),
     ],
     workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),

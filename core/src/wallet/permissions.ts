@@ -89,3 +89,30 @@ export const readRebillingConfig = permission(
   'see what a location pays for its plans and units',
   { aliases: ['oauth.readonly'], applications: true },
 )
+export const readRebilling = permission('rebilling:read', 'see what you resell applications for to your locations', {
+  roles: managers,
+})
+export const writeRebilling = permission(
+  'rebilling:write',
+  'change who pays for applications and what your locations pay',
+  { roles: managers, risk: 'high' },
+)
+export const readEarnings = permission('earnings:read', 'see what you have earned, your payouts and statements', {
+  roles: managers,
+})
+export const readFees = permission('platform-fees:read', 'see the platform’s share of what applications earn', {
+  roles: ['operator'],
+})
+export const writeFees = permission('platform-fees:write', 'change the platform’s share of what applications earn', {
+  roles: ['operator'],
+  risk: 'high',
+})
+export const readPayouts = permission('payouts:read', 'see the payouts of all organizations', { roles: ['operator'] })
+export const writePayouts = permission('payouts:write', 'pay out what organizations have earned', {
+  roles: ['operator'],
+  risk: 'high',
+})
+export const exportLedger = permission('ledger:export', 'read the whole ledger', {
+  roles: ['operator'],
+  risk: 'medium',
+})

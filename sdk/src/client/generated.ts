@@ -6933,6 +6933,809 @@ export interface Operations {
       }
     }
   }
+  /** List the rules by which the organization resells to its locations */
+  listRebillings: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only rules for this location. */
+        locationId?: string
+        /** Only rules for this application. */
+        applicationId?: string
+      }
+    }
+    result: Array<{
+      /** Of this version; charges that it resold refer to it. */
+      id: string
+      version: number
+      locationId: (string | null)
+      applicationId: (string | null)
+      itemId: (string | null)
+      environment: "production" | "sandbox"
+      /** True: the location pays your price. False: your organization pays the application’s. */
+      enabled: boolean
+      markupBps: (number | null)
+      ownPrice: (number | null)
+      exact: {
+        ownPrice: (string | null)
+      }
+      currency: (string | null)
+      actor: string
+      createdTime: string
+      endedTime: (string | null)
+    }>
+  }
+  /** See the rule in force at exactly this place */
+  getRebilling: {
+    input: {
+      params: {
+        /** A location of yours, or `all`. */
+        locationId: string
+        /** An application, or `all`. */
+        applicationId: string
+        /** A meter or a plan of the application, or `all`. */
+        itemId: string
+      }
+    }
+    result: {
+      /** Of this version; charges that it resold refer to it. */
+      id: string
+      version: number
+      locationId: (string | null)
+      applicationId: (string | null)
+      itemId: (string | null)
+      environment: "production" | "sandbox"
+      /** True: the location pays your price. False: your organization pays the application’s. */
+      enabled: boolean
+      markupBps: (number | null)
+      ownPrice: (number | null)
+      exact: {
+        ownPrice: (string | null)
+      }
+      currency: (string | null)
+      actor: string
+      createdTime: string
+      endedTime: (string | null)
+    }
+  }
+  /** Resell at a markup or an own price, or pay for the locations */
+  putRebilling: {
+    input: {
+      params: {
+        /** A location of yours, or `all`. */
+        locationId: string
+        /** An application, or `all`. */
+        applicationId: string
+        /** A meter or a plan of the application, or `all`. */
+        itemId: string
+      }
+      body: {
+        enabled: boolean
+        markupBps?: (number | null)
+        ownPrice?: ((number | string) | null)
+      }
+    }
+    result: {
+      /** Of this version; charges that it resold refer to it. */
+      id: string
+      version: number
+      locationId: (string | null)
+      applicationId: (string | null)
+      itemId: (string | null)
+      environment: "production" | "sandbox"
+      /** True: the location pays your price. False: your organization pays the application’s. */
+      enabled: boolean
+      markupBps: (number | null)
+      ownPrice: (number | null)
+      exact: {
+        ownPrice: (string | null)
+      }
+      currency: (string | null)
+      actor: string
+      createdTime: string
+      endedTime: (string | null)
+    }
+  }
+  /** End a rule, so that the next more general one holds */
+  deleteRebilling: {
+    input: {
+      params: {
+        /** A location of yours, or `all`. */
+        locationId: string
+        /** An application, or `all`. */
+        applicationId: string
+        /** A meter or a plan of the application, or `all`. */
+        itemId: string
+      }
+    }
+    result: undefined
+  }
+  /** See how the rule at a place came to what it is, the latest first */
+  listRebillingVersions: {
+    input: {
+      params: {
+        /** A location of yours, or `all`. */
+        locationId: string
+        /** An application, or `all`. */
+        applicationId: string
+        /** A meter or a plan of the application, or `all`. */
+        itemId: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      /** Of this version; charges that it resold refer to it. */
+      id: string
+      version: number
+      locationId: (string | null)
+      applicationId: (string | null)
+      itemId: (string | null)
+      environment: "production" | "sandbox"
+      /** True: the location pays your price. False: your organization pays the application’s. */
+      enabled: boolean
+      markupBps: (number | null)
+      ownPrice: (number | null)
+      exact: {
+        ownPrice: (string | null)
+      }
+      currency: (string | null)
+      actor: string
+      createdTime: string
+      endedTime: (string | null)
+    }>
+  }
+  /** See what the location pays for each meter, and who pays */
+  getCustomerPrices: {
+    input: {
+      params: {
+        appId: string
+      }
+    }
+    result: {
+      prices: Array<{
+        meterId: string
+        meterName: string
+        usageUnit: string
+        priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+        currency: string
+        /** Whose wallet charges are taken from. */
+        payer: "location" | "organization"
+        /** What the application asks. */
+        base: {
+          pricePerUnit: (number | null)
+          minPricePerUnit: (number | null)
+          maxPricePerUnit: (number | null)
+          exact: {
+            pricePerUnit: (string | null)
+            minPricePerUnit: (string | null)
+            maxPricePerUnit: (string | null)
+          }
+          tiers: (Array<{
+            upTo: (string | null)
+            /** Decimal text, exact. */
+            pricePerUnit: string
+          }> | null)
+        }
+        /** What the payer pays. */
+        retail: {
+          pricePerUnit: (number | null)
+          minPricePerUnit: (number | null)
+          maxPricePerUnit: (number | null)
+          exact: {
+            pricePerUnit: (string | null)
+            minPricePerUnit: (string | null)
+            maxPricePerUnit: (string | null)
+          }
+          tiers: (Array<{
+            upTo: (string | null)
+            /** Decimal text, exact. */
+            pricePerUnit: string
+          }> | null)
+        }
+      }>
+    }
+  }
+  /** See the platform’s share and what it was before, the latest first */
+  listPlatformFees: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      applicationId: string
+      /** 1, 2, 3, … ; the highest one is in force. */
+      version: number
+      feeBps: number
+      actor: string
+      createdTime: string
+    }>
+  }
+  /** Set the platform’s share of what an application earns */
+  setPlatformFee: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** Hundredths of a percent of what the application asks: 1500 is 15 %. */
+        feeBps: number
+      }
+    }
+    result: {
+      applicationId: string
+      /** 1, 2, 3, … ; the highest one is in force. */
+      version: number
+      feeBps: number
+      actor: string
+      createdTime: string
+    }
+  }
+  /** List the runs, the latest first */
+  listPayoutRuns: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+      }
+    }
+    result: Array<{
+      id: string
+      environment: "production" | "sandbox"
+      currency: string
+      cutoffTime: string
+      minimum: number
+      payouts: number
+      /** Of all of its payouts together, also of those that failed. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        minimum: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      actor: string
+      createdTime: string
+      finishedTime: (string | null)
+    }>
+  }
+  /** Pay out what organizations have earned */
+  createPayoutRun: {
+    input: {
+      body: {
+        environment: "production" | "sandbox"
+        /** The host’s when it is left out. */
+        currency?: string
+        /** What was booked before it is paid. At least a minute back, which is also what it is when it is left out. */
+        cutoffTime?: string
+        /** What comes to less waits for another run. 0 when it is left out. */
+        minimum?: (number | string)
+      }
+    }
+    result: {
+      id: string
+      environment: "production" | "sandbox"
+      currency: string
+      cutoffTime: string
+      minimum: number
+      payouts: number
+      /** Of all of its payouts together, also of those that failed. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        minimum: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      actor: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** List payouts, the latest first: with `status=created` those that wait for a transfer */
+  listAllPayouts: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        runId?: string
+        organizationId?: string
+        environment?: "production" | "sandbox"
+        status?: "created" | "paid" | "failed"
+      }
+    }
+    result: Array<{
+      id: string
+      runId: string
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** The sum of its items. */
+      earned: number
+      /** Owed from former payouts: what they left over, and what failed. */
+      carriedIn: number
+      /** Less than the currency’s smallest unit; left for the next payout. */
+      carriedOut: number
+      /** What is transferred: earned + carriedIn - carriedOut. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        earned: string
+        /** Decimal text, exact. */
+        carriedIn: string
+        /** Decimal text, exact. */
+        carriedOut: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      status: "created" | "paid" | "failed"
+      reference: (string | null)
+      failure: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }>
+  }
+  /** Say that a payout was transferred */
+  payoutPaid: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** Your own number of the transfer. */
+        reference: string
+      }
+    }
+    result: {
+      id: string
+      runId: string
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** The sum of its items. */
+      earned: number
+      /** Owed from former payouts: what they left over, and what failed. */
+      carriedIn: number
+      /** Less than the currency’s smallest unit; left for the next payout. */
+      carriedOut: number
+      /** What is transferred: earned + carriedIn - carriedOut. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        earned: string
+        /** Decimal text, exact. */
+        carriedIn: string
+        /** Decimal text, exact. */
+        carriedOut: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      status: "created" | "paid" | "failed"
+      reference: (string | null)
+      failure: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** Say that a payout could not be transferred; the next run pays it again */
+  payoutFailed: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** Shown to the organization. */
+        reason: string
+      }
+    }
+    result: {
+      id: string
+      runId: string
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** The sum of its items. */
+      earned: number
+      /** Owed from former payouts: what they left over, and what failed. */
+      carriedIn: number
+      /** Less than the currency’s smallest unit; left for the next payout. */
+      carriedOut: number
+      /** What is transferred: earned + carriedIn - carriedOut. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        earned: string
+        /** Decimal text, exact. */
+        carriedIn: string
+        /** Decimal text, exact. */
+        carriedOut: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      status: "created" | "paid" | "failed"
+      reference: (string | null)
+      failure: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** See what the organization has earned and was not paid yet */
+  getEarnings: {
+    input: {
+      query?: {
+        currency?: string
+      }
+    }
+    result: {
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** What is owed now; negative when more was given back than earned. */
+      due: number
+      /** What a payout would transfer now. */
+      payable: number
+      exact: {
+        /** Decimal text, exact. */
+        due: string
+        /** Decimal text, exact. */
+        payable: string
+      }
+      parts: Array<{
+        kind: "application" | "margin"
+        applicationId: (string | null)
+        /** Since the last payout. */
+        earned: number
+        /** Left over by former payouts, or failed. */
+        carried: number
+        due: number
+        exact: {
+          /** Decimal text, exact. */
+          earned: string
+          /** Decimal text, exact. */
+          carried: string
+          /** Decimal text, exact. */
+          due: string
+        }
+      }>
+    }
+  }
+  /** List the organization’s payouts, the latest first */
+  listPayouts: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "created" | "paid" | "failed"
+      }
+    }
+    result: Array<{
+      id: string
+      runId: string
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** The sum of its items. */
+      earned: number
+      /** Owed from former payouts: what they left over, and what failed. */
+      carriedIn: number
+      /** Less than the currency’s smallest unit; left for the next payout. */
+      carriedOut: number
+      /** What is transferred: earned + carriedIn - carriedOut. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        earned: string
+        /** Decimal text, exact. */
+        carriedIn: string
+        /** Decimal text, exact. */
+        carriedOut: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      status: "created" | "paid" | "failed"
+      reference: (string | null)
+      failure: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }>
+  }
+  /** See a payout, and what of it was earned with what */
+  getPayout: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      runId: string
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** The sum of its items. */
+      earned: number
+      /** Owed from former payouts: what they left over, and what failed. */
+      carriedIn: number
+      /** Less than the currency’s smallest unit; left for the next payout. */
+      carriedOut: number
+      /** What is transferred: earned + carriedIn - carriedOut. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        earned: string
+        /** Decimal text, exact. */
+        carriedIn: string
+        /** Decimal text, exact. */
+        carriedOut: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      status: "created" | "paid" | "failed"
+      reference: (string | null)
+      failure: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+      /** By what it was earned with. */
+      parts: Array<{
+        kind: "application" | "margin"
+        applicationId: (string | null)
+        /** The sum of its items. */
+        earned: number
+        /** Owed from former payouts: what they left over, and what failed. */
+        carriedIn: number
+        /** Less than the currency’s smallest unit; left for the next payout. */
+        carriedOut: number
+        /** What is transferred: earned + carriedIn - carriedOut. */
+        amount: number
+        exact: {
+          /** Decimal text, exact. */
+          earned: string
+          /** Decimal text, exact. */
+          carriedIn: string
+          /** Decimal text, exact. */
+          carriedOut: string
+          /** Decimal text, exact. */
+          amount: string
+        }
+      }>
+    }
+  }
+  /** List what a payout pays, entry by entry */
+  listPayoutItems: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        limit?: number
+        /** `next` of the page before. */
+        after?: string
+      }
+    }
+    result: {
+      items: Array<{
+        transactionId: string
+        seq: number
+        earnedWith: "application" | "margin"
+        kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
+        /** The charge, batch of charges, subscription item or adjustment. */
+        referenceId: string
+        applicationId: (string | null)
+        amount: number
+        exact: {
+          /** Decimal text, exact. */
+          amount: string
+        }
+        bookedTime: string
+      }>
+      /** Null at the end. */
+      next: (string | null)
+    }
+  }
+  /** Get the statement of the wallet of the organization, or of the location the path names */
+  getWalletStatement: {
+    input: {
+      query?: {
+        /** Such as 2026-03, UTC; the present one by default. */
+        month?: string
+        /** A date or a time with its zone, in place of a month. */
+        from?: string
+        /** The end of the range, excluded. */
+        to?: string
+        currency?: string
+        /** As `Accept` says when it is left out. */
+        format?: "json" | "csv"
+        /** Only lines with higher numbers. */
+        after?: number
+        limit?: number
+      }
+    }
+    result: {
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      /** Included. What counts is the time of booking. */
+      from: string
+      /** Excluded. */
+      to: string
+      /** Whether nothing can be added to it any more: then it never changes. */
+      closed: boolean
+      /** Decimal text, exact. */
+      openingBalance: string
+      /** Decimal text, exact. */
+      closingBalance: string
+      lines: Array<{
+        /** Counts the wallet’s lines, without gaps. */
+        number: number
+        bookedTime: string
+        eventTime: string
+        kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
+        transactionId: string
+        referenceId: string
+        applicationId: (string | null)
+        description: (string | null)
+        /** Decimal text, exact. */
+        amount: string
+        /** Decimal text, exact. */
+        balance: string
+      }>
+      /** Send it as `after` for the lines that follow; null at the end. */
+      next: (number | null)
+    }
+  }
+  /** Get the statement of what an application has earned */
+  getApplicationStatement: {
+    input: {
+      params: {
+        id: string
+      }
+      query?: {
+        /** Such as 2026-03, UTC; the present one by default. */
+        month?: string
+        /** A date or a time with its zone, in place of a month. */
+        from?: string
+        /** The end of the range, excluded. */
+        to?: string
+        currency?: string
+        /** As `Accept` says when it is left out. */
+        format?: "json" | "csv"
+      }
+    }
+    result: {
+      applicationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** Included. What counts is the time of booking. */
+      from: string
+      /** Excluded. */
+      to: string
+      /** Whether nothing can be added to it any more: then it never changes. */
+      closed: boolean
+      /** Decimal text, exact. */
+      openingBalance: string
+      /** Decimal text, exact. */
+      closingBalance: string
+      /** What changed the balance, by why. */
+      totals: Array<{
+        kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
+        count: number
+        /** Decimal text, exact. */
+        amount: string
+      }>
+      /** Charges by meter; what was given back is negative. */
+      meters: Array<{
+        meterId: string
+        kind: "charge" | "refund"
+        count: number
+        /** Decimal text, exact. */
+        units: string
+        /** By customers, with the margin of those who resell. */
+        paid: string
+        /** Of it, what the application asks. */
+        base: string
+        /** Of the base, the platform’s share. */
+        fee: string
+        /** The rest. */
+        earned: string
+      }>
+    }
+  }
+  /** Get the statement of what the organization has earned by reselling */
+  getMarginStatement: {
+    input: {
+      query?: {
+        /** Such as 2026-03, UTC; the present one by default. */
+        month?: string
+        /** A date or a time with its zone, in place of a month. */
+        from?: string
+        /** The end of the range, excluded. */
+        to?: string
+        currency?: string
+        /** As `Accept` says when it is left out. */
+        format?: "json" | "csv"
+      }
+    }
+    result: {
+      organizationId: string
+      environment: "production" | "sandbox"
+      currency: string
+      /** Included. What counts is the time of booking. */
+      from: string
+      /** Excluded. */
+      to: string
+      /** Whether nothing can be added to it any more: then it never changes. */
+      closed: boolean
+      /** Decimal text, exact. */
+      openingBalance: string
+      /** Decimal text, exact. */
+      closingBalance: string
+      /** What changed the margin, by why and with which application. */
+      totals: Array<{
+        kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
+        count: number
+        /** Decimal text, exact. */
+        amount: string
+        applicationId: (string | null)
+      }>
+    }
+  }
+  /** Read the ledger from the beginning, transaction by transaction */
+  exportLedger: {
+    input: {
+      query?: {
+        /** The id of the last transaction that you have. */
+        after?: string
+        limit?: number
+      }
+    }
+    result: {
+      transactions: Array<{
+        id: string
+        kind: "charge" | "refund" | "top-up" | "grant" | "grant-expiry" | "subscription" | "payout" | "payout-reversal" | "adjustment"
+        referenceId: string
+        reversesId: (string | null)
+        applicationId: (string | null)
+        environment: "production" | "sandbox"
+        currency: string
+        actor: string
+        description: (string | null)
+        bookedTime: string
+        eventTime: string
+        entries: Array<{
+          seq: number
+          accountId: string
+          /** Decimal text, exact. */
+          amount: string
+          balanceAfter: (string | null)
+          accountVersion: (number | null)
+          hash: (string | null)
+        }>
+      }>
+      /** Null when there is no more for now. */
+      next: (string | null)
+    }
+  }
   /** Get tokens (RFC 6749 section 3.2) */
   getToken: {
     input: {
@@ -7343,6 +8146,27 @@ export const routes = {
   cancelPlan: ['DELETE', '/application-instances/{applicationId}/plan', 'target'],
   listSubscriptionItems: ['GET', '/application-instances/{applicationId}/plan/items', 'target'],
   getRebillingConfigForApp: ['GET', '/marketplace/app/{appId}/rebilling-config/location/{locationId}', ''],
+  listRebillings: ['GET', '/rebilling', 'organization'],
+  getRebilling: ['GET', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
+  putRebilling: ['PUT', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
+  deleteRebilling: ['DELETE', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
+  listRebillingVersions: ['GET', '/rebilling/{locationId}/{applicationId}/{itemId}/versions', 'organization'],
+  getCustomerPrices: ['GET', '/marketplace/app/{appId}/prices', ''],
+  listPlatformFees: ['GET', '/platform/applications/{id}/fee', ''],
+  setPlatformFee: ['PUT', '/platform/applications/{id}/fee', ''],
+  listPayoutRuns: ['GET', '/platform/payout-runs', ''],
+  createPayoutRun: ['POST', '/platform/payout-runs', ''],
+  listAllPayouts: ['GET', '/platform/payouts', ''],
+  payoutPaid: ['POST', '/platform/payouts/{id}/paid', ''],
+  payoutFailed: ['POST', '/platform/payouts/{id}/failed', ''],
+  getEarnings: ['GET', '/earnings', 'organization'],
+  listPayouts: ['GET', '/payouts', 'organization'],
+  getPayout: ['GET', '/payouts/{id}', 'organization'],
+  listPayoutItems: ['GET', '/payouts/{id}/items', 'organization'],
+  getWalletStatement: ['GET', '/wallet/statement', 'target'],
+  getApplicationStatement: ['GET', '/developers/applications/{id}/statement', 'organization'],
+  getMarginStatement: ['GET', '/earnings/statement', 'organization'],
+  exportLedger: ['GET', '/platform/ledger/export', ''],
   getToken: ['POST', '/oauth/token', ''],
   revokeToken: ['POST', '/oauth/revoke', ''],
   introspectToken: ['POST', '/oauth/introspect', ''],

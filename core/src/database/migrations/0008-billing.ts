@@ -187,6 +187,8 @@ export const billingMigration: Migration = {
       column.money('minimum')
       column.text('actor')
       column.time('created_time')
+      // Null of one that is under way, or that was interrupted: the next one pays the rest.
+      column.time('finished_time').nullable()
       table.index(['environment', 'id'])
     })
     await createTable('stoa_payouts', (column, table) => {
@@ -195,19 +197,43 @@ export const billingMigration: Migration = {
       column.text('organization_id')
       column.text('environment')
       column.text('currency')
-      // What was earned since the last payout, with what that left over, and what this one leaves over.
+      // What was earned since the last payout, with what is owed from former ones, and what this one leaves over.
       column.money('earned')
       column.money('carried_in')
       column.money('carried_out')
       column.money('amount')
       column.text('status')
+      // Null while its items are being collected.
       column.text('transaction_id').nullable()
+      // The transaction that gave the money back when it failed.
+      column.text('reversal_id').nullable()
       column.text('reference').nullable()
       column.text('failure').nullable()
+      column.text('settled_by').nullable()
       column.time('created_time')
       column.time('settled_time').nullable()
       table.index(['organization_id', 'environment', 'id'])
       table.index(['run_id'])
+      table.index(['environment', 'status', 'id'])
+      // What payouts book on the accounts they are of is no earning: these find it.
+      table.unique(['transaction_id'])
+      table.unique(['reversal_id'])
+    })
+    await trx.raw(
+      `create unique index stoa_payouts_collecting on stoa_payouts (organization_id, environment, currency)
+        where status = 'collecting'`,
+    )
+    // The same of each account a payout is of. What an account is owed beyond its unpaid entries is the sum of what it has earned
+    // in all payouts less what those paid of it that did not fail.
+    await createTable('stoa_payout_parts', (column, table) => {
+      column.text('payout_id')
+      column.text('account_id')
+      column.money('earned')
+      column.money('carried_in')
+      column.money('carried_out')
+      column.money('amount')
+      table.primary(['payout_id', 'account_id'], 'stoa_payout_parts_key')
+      table.index(['account_id'])
     })
     // Which entry was paid out by which payout: each in one at most.
     await createTable('stoa_payout_items', (column, table) => {
@@ -218,7 +244,13 @@ export const billingMigration: Migration = {
       column.money('amount')
       column.time('booked_time')
       table.primary(['transaction_id', 'seq'], 'stoa_payout_items_key')
-      table.index(['payout_id'])
+      table.index(['payout_id', 'transaction_id', 'seq'], 'stoa_payout_items_list')
+    })
+    // Everything that an account earned before this time is in payouts, so that nobody looks at it again.
+    await createTable('stoa_payout_marks', (column, table) => {
+      column.text('account_id')
+      column.time('paid_until')
+      table.primary(['account_id'])
     })
     await createTable('stoa_adjustments', (column, table) => {
       column.id()

@@ -1,0 +1,233 @@
+import type { Environment } from '../../context.ts'
+import {
+  insertRows,
+  integer,
+  iso,
+  maybeIso,
+  maybeText,
+  money,
+  text,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../../database/index.ts'
+import type { Page, Paged } from '../../http/index.ts'
+import type { Micros } from '../../kernel/index.ts'
+import { mapAccount, type EarningAccount } from './collected-store.ts'
+import type { Payout, PayoutPart, PayoutRun, PayoutStatus } from './payout.ts'
+
+const runs = 'stoa_payout_runs'
+const payouts = 'stoa_payouts'
+const parts = 'stoa_payout_parts'
+const items = 'stoa_payout_items'
+const accounts = 'stoa_ledger_accounts'
+
+export async function insertRun(db: Db, run: PayoutRun): Promise<void> {
+  await db(runs).insert({
+    id: run.id,
+    environment: run.environment,
+    currency: run.currency,
+    cutoff_time: run.cutoffTime,
+    minimum: run.minimum,
+    actor: run.actor,
+    created_time: run.createdTime,
+    finished_time: run.finishedTime,
+  })
+}
+
+export async function finishRun(db: Db, id: string, now: string): Promise<void> {
+  await db(runs).where({ id }).update({ finished_time: now })
+}
+
+/** A run, with how many payouts it has made and of how much. */
+export interface RunSummary extends PayoutRun {
+  payouts: number
+  amount: Micros
+}
+
+export async function findRun(db: Db, id: string): Promise<RunSummary | null> {
+  const row = (await db(runs).where({ id }).first()) as Row | undefined
+  return row ? (await summarize(db, [row]))[0]! : null
+}
+
+/** The latest first. */
+export async function listRuns(db: Db, page: Page): Promise<Paged<RunSummary>> {
+  const [{ count } = { count: 0 }] = (await db(runs).count({ count: '*' })) as Row[]
+  const rows = (await db(runs).orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: await summarize(db, rows), total: integer(count) }
+}
+
+async function summarize(db: Db, rows: Row[]): Promise<RunSummary[]> {
+  const ids = rows.map((row) => text(row.id))
+  const made = (await db(payouts)
+    .whereIn('run_id', ids)
+    .whereNot({ status: 'collecting' })
+    .groupBy('run_id')
+    .select('run_id')
+    .count({ payouts: '*' })
+    .sum({ amount: 'amount' })) as Row[]
+  const byRun = new Map(made.map((row) => [text(row.run_id), row]))
+  return rows.map((row) => ({
+    id: text(row.id),
+    environment: row.environment as Environment,
+    currency: text(row.currency),
+    cutoffTime: iso(row.cutoff_time),
+    minimum: money(row.minimum),
+    actor: text(row.actor),
+    createdTime: iso(row.created_time),
+    finishedTime: maybeIso(row.finished_time),
+    payouts: integer(byRun.get(text(row.id))?.payouts ?? 0),
+    amount: money((byRun.get(text(row.id))?.amount ?? 0) as number),
+  }))
+}
+
+export async function insertPayouts(
+  db: Db,
+  dialect: Dialect,
+  made: (Payout & { parts: PayoutPart[] })[],
+): Promise<void> {
+  const sums = ({ earned, carriedIn, carriedOut, amount }: PayoutPart | Payout) => ({
+    earned,
+    carried_in: carriedIn,
+    carried_out: carriedOut,
+    amount,
+  })
+  const payoutRows = made.map((payout) => ({
+    id: payout.id,
+    run_id: payout.runId,
+    organization_id: payout.organizationId,
+    environment: payout.environment,
+    currency: payout.currency,
+    ...sums(payout),
+    status: payout.status,
+    transaction_id: payout.transactionId,
+    created_time: payout.createdTime,
+  }))
+  const partRows = made.flatMap((payout) =>
+    payout.parts.map((part) => ({ payout_id: payout.id, account_id: part.accountId, ...sums(part) })),
+  )
+  // What was collected becomes the payout: the items stay as they are.
+  const ids = made.map(({ id }) => id)
+  await db(parts).whereIn('payout_id', ids).delete()
+  await db(payouts).whereIn('id', ids).delete()
+  await insertRows(db, dialect, payouts, payoutRows)
+  await insertRows(db, dialect, parts, partRows)
+}
+
+/** Writes how it ended. */
+export async function settlePayout(db: Db, payout: Payout): Promise<void> {
+  await db(payouts).where({ id: payout.id }).update({
+    status: payout.status,
+    reversal_id: payout.reversalId,
+    reference: payout.reference,
+    failure: payout.failure,
+    settled_by: payout.settledBy,
+    settled_time: payout.settledTime,
+  })
+}
+
+export async function findPayout(db: Db, id: string): Promise<Payout | null> {
+  const row = (await db(payouts).where({ id }).whereNot({ status: 'collecting' }).first()) as Row | undefined
+  return row ? mapPayout(row) : null
+}
+
+export interface PayoutFilter {
+  organizationId?: string
+  environment?: Environment
+  runId?: string
+  status?: PayoutStatus
+}
+
+/** The latest first. */
+export async function listPayouts(db: Db, filter: PayoutFilter, page: Page): Promise<Paged<Payout>> {
+  const wanted = Object.fromEntries(
+    Object.entries({
+      organization_id: filter.organizationId,
+      environment: filter.environment,
+      run_id: filter.runId,
+      status: filter.status,
+    }).filter(([, value]) => value !== undefined),
+  )
+  const all = () => db(payouts).where(wanted).whereNot({ status: 'collecting' })
+  const [{ count } = { count: 0 }] = (await all().count({ count: '*' })) as Row[]
+  const rows = (await all().orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(mapPayout), total: integer(count) }
+}
+
+/** A payout's part of an account, and whose account it is. */
+export async function findParts(db: Db, payoutId: string): Promise<(PayoutPart & { account: EarningAccount })[]> {
+  const rows = (await db(`${parts} as part`)
+    .join(`${accounts} as account`, 'account.id', 'part.account_id')
+    .where({ payout_id: payoutId })
+    .orderBy('part.account_id')
+    .select('part.*', 'account.id', 'account.kind', 'account.owner_id', 'account.organization_id')) as Row[]
+  return rows.map((row) => ({
+    accountId: text(row.account_id),
+    earned: money(row.earned),
+    carriedIn: money(row.carried_in),
+    carriedOut: money(row.carried_out),
+    amount: money(row.amount),
+    account: mapAccount(row),
+  }))
+}
+
+/** One entry that a payout paid. */
+export interface PayoutItem {
+  transactionId: string
+  seq: number
+  kind: string
+  referenceId: string
+  applicationId: string | null
+  accountKind: EarningAccount['kind']
+  amount: Micros
+  bookedTime: string
+}
+
+/** In the order in which their transactions were made, after the one named. */
+export async function listItems(
+  db: Db,
+  payoutId: string,
+  { after, limit }: { after: { transactionId: string; seq: number } | null; limit: number },
+): Promise<PayoutItem[]> {
+  const query = db(`${items} as item`)
+    .join('stoa_ledger_transactions as txn', 'txn.id', 'item.transaction_id')
+    .join(`${accounts} as account`, 'account.id', 'item.account_id')
+    .where('item.payout_id', payoutId)
+    .orderBy(['item.transaction_id', 'item.seq'])
+    .limit(limit)
+    .select('item.*', 'txn.kind', 'txn.reference_id', 'txn.application_id', 'account.kind as account_kind')
+  if (after) query.whereRaw('(item.transaction_id, item.seq) > (?, ?)', [after.transactionId, after.seq])
+  const rows = (await query) as Row[]
+  return rows.map((row) => ({
+    transactionId: text(row.transaction_id),
+    seq: integer(row.seq),
+    kind: text(row.kind),
+    referenceId: text(row.reference_id),
+    applicationId: maybeText(row.application_id),
+    accountKind: row.account_kind as EarningAccount['kind'],
+    amount: money(row.amount),
+    bookedTime: iso(row.booked_time),
+  }))
+}
+
+function mapPayout(row: Row): Payout {
+  return {
+    id: text(row.id),
+    runId: text(row.run_id),
+    organizationId: text(row.organization_id),
+    environment: row.environment as Environment,
+    currency: text(row.currency),
+    earned: money(row.earned),
+    carriedIn: money(row.carried_in),
+    carriedOut: money(row.carried_out),
+    amount: money(row.amount),
+    status: row.status as PayoutStatus,
+    transactionId: text(row.transaction_id),
+    reversalId: maybeText(row.reversal_id),
+    reference: maybeText(row.reference),
+    failure: maybeText(row.failure),
+    settledBy: maybeText(row.settled_by),
+    createdTime: iso(row.created_time),
+    settledTime: maybeIso(row.settled_time),
+  }
+}

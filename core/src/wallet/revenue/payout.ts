@@ -1,0 +1,96 @@
+import type { Environment } from '../../context.ts'
+import type { Micros } from '../../kernel/index.ts'
+
+/** `created`: booked, and to be transferred. `paid`: it was. `failed`: the money was given back and is paid out next time. */
+export const payoutStatuses = ['created', 'paid', 'failed'] as const
+export type PayoutStatus = (typeof payoutStatuses)[number]
+
+/** What an operator set off: payouts to all organizations that something is due to. */
+export interface PayoutRun {
+  id: string
+  environment: Environment
+  currency: string
+  /** What was booked before this is paid out. */
+  cutoffTime: string
+  /** Less than this is left for another time. */
+  minimum: Micros
+  actor: string
+  createdTime: string
+  /** Null while it is under way, or when it was interrupted. */
+  finishedTime: string | null
+}
+
+/** Sums of a payout, or of one account's part of it: `carriedIn + earned = amount + carriedOut`. */
+export interface PayoutSums {
+  /** Of the items. */
+  earned: Micros
+  /** Owed from former payouts: what they left over, and what failed. */
+  carriedIn: Micros
+  /** What this payout leaves over. */
+  carriedOut: Micros
+  /** What is paid. */
+  amount: Micros
+}
+
+export interface PayoutPart extends PayoutSums {
+  accountId: string
+}
+
+export interface Payout extends PayoutSums {
+  id: string
+  runId: string
+  organizationId: string
+  environment: Environment
+  currency: string
+  status: PayoutStatus
+  transactionId: string
+  reversalId: string | null
+  /** The operator's own number of the transfer. */
+  reference: string | null
+  failure: string | null
+  settledBy: string | null
+  createdTime: string
+  settledTime: string | null
+}
+
+/** What an account is owed before a payout. */
+export interface Due {
+  accountId: string
+  earned: Micros
+  carriedIn: Micros
+}
+
+/**
+ * What is paid of these accounts of one organization: all they are owed together, negative ones netted, down to the whole minor unit.
+ * What is left of it stays with the accounts that are owed most. Null when it is nothing, or less than the minimum.
+ */
+export function planPayout(
+  dues: Due[],
+  { minimum, minorUnit }: { minimum: Micros; minorUnit: Micros },
+): (PayoutSums & { parts: PayoutPart[] }) | null {
+  const earned = sumOf(dues.map((due) => due.earned))
+  const carriedIn = sumOf(dues.map((due) => due.carriedIn))
+  const total = earned + carriedIn
+  if (total <= 0n || total < minimum) return null
+  let rest = total % minorUnit
+  if (rest === total) return null
+  const sums = { earned, carriedIn, carriedOut: rest, amount: total - rest }
+  const parts = dues
+    .map((due) => ({ ...due, owed: due.earned + due.carriedIn }))
+    .toSorted((a, b) => (a.owed === b.owed ? (a.accountId < b.accountId ? -1 : 1) : a.owed > b.owed ? -1 : 1))
+    .map(({ owed, ...due }) => {
+      // Together those above 0 are owed at least the total, so all of the rest finds a place.
+      const carriedOut = owed <= 0n ? 0n : owed < rest ? owed : rest
+      rest -= carriedOut
+      return { ...due, carriedOut, amount: owed - carriedOut }
+    })
+  return { ...sums, parts }
+}
+
+const sumOf = (amounts: Micros[]): Micros => amounts.reduce((sum, each) => sum + each, 0n)
+
+/** The least that can be transferred in a currency, in micro-units: a cent, a yen, a fils. */
+export function minorUnitOf(currency: string): Micros {
+  const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions()
+  return 10n ** BigInt(6 - maximumFractionDigits)
+}

@@ -1,0 +1,54 @@
+import { invalidField } from '../../kernel/index.ts'
+import { settlingMilliseconds } from './start-payouts.ts'
+
+/** A stretch of time of which a statement is made, by the time of booking. */
+export interface Period {
+  /** Included. */
+  from: string
+  /** Excluded. */
+  to: string
+  /** Whether nothing can be booked in it any more: its statement never changes. */
+  isClosed: boolean
+}
+
+const longestDays = 366
+const day = 24 * 60 * 60_000
+
+/**
+ * A month (`2026-03`), or a range of dates or times of which the end is excluded; the present month when neither is given. All UTC.
+ * Throws `validation_failed` with the field.
+ */
+export function readPeriod(
+  { month, from, to }: { month?: string | undefined; from?: string | undefined; to?: string | undefined },
+  now: string,
+): Period {
+  if (from === undefined && to === undefined) return closing(monthOf(month ?? now.slice(0, 7)), now)
+  if (month !== undefined) throw invalidField('month', 'cannot be given together with from and to')
+  if (from === undefined) throw invalidField('from', 'is required with to')
+  if (to === undefined) throw invalidField('to', 'is required with from')
+  const range = { from: readTime('from', from), to: readTime('to', to) }
+  const length = Date.parse(range.to) - Date.parse(range.from)
+  if (length <= 0) throw invalidField('to', 'must be later than from')
+  if (length > longestDays * day) throw invalidField('to', `must be at most ${longestDays} days after from`)
+  return closing(range, now)
+}
+
+function monthOf(month: string): Pick<Period, 'from' | 'to'> {
+  const match = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(month)
+  if (!match) throw invalidField('month', 'must be a month such as 2026-03')
+  const [year, number] = [Number(match[1]), Number(match[2])]
+  const first = (months: number) => new Date(Date.UTC(year, months)).toISOString()
+  return { from: first(number - 1), to: first(number) }
+}
+
+function readTime(field: string, given: string): string {
+  const isWhole = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.test(given)
+  const time = isWhole ? Date.parse(given) : NaN
+  if (Number.isNaN(time)) throw invalidField(field, 'must be a date such as 2026-03-01, or a time with its zone')
+  return new Date(time).toISOString()
+}
+
+const closing = (range: Pick<Period, 'from' | 'to'>, now: string): Period => ({
+  ...range,
+  isClosed: Date.parse(range.to) + settlingMilliseconds <= Date.parse(now),
+})

@@ -1,0 +1,351 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createHost } from '@stoa/core'
+import { listenOn } from '@stoa/core/testing'
+import { eachDatabase, onPostgres } from '../support/databases.ts'
+import { call, type Answer } from '../support/host.ts'
+import { hostConfig } from './host-config.ts'
+import { openWorld, type World } from './world.ts'
+
+eachDatabase((database) => {
+  let world: World
+  beforeEach(async () => {
+    world = await openWorld(database)
+    await world.fund(world.locationId, 1000)
+  })
+  afterEach(() => world?.close())
+
+  const charged = async (price: number | string, units = 1): Promise<string> => {
+    const answer = await world.charge({ meterId: world.dynamic, price: Number(price), units })
+    if (answer.status !== 201) throw new Error(JSON.stringify(answer.body))
+    return answer.body.chargeId as string
+  }
+  const run = (body: object = {}): Promise<Answer> => {
+    world.advance(120)
+    return world.request('POST', '/platform/payout-runs', {
+      token: world.operator.token,
+      body: { environment: 'production', ...body },
+    })
+  }
+  const get = async (path: string, by = world.publisher.token) => (await world.get(path, by)).body
+  const settle = (id: string, how: 'paid' | 'failed', body: object) =>
+    world.request('POST', `/platform/payouts/${id}/${how}`, { token: world.operator.token, body })
+
+  it('pays what was earned down to the cent, and the rest with the next payout', async () => {
+    await charged('1.234567')
+    await charged('0.5')
+    const made = await run()
+    expect(made).toMatchObject({ status: 201, body: { payouts: 1, amount: 1.73, currency: 'USD' } })
+    const [payout] = await get('/payouts')
+    expect(payout).toMatchObject({
+      runId: made.body.id,
+      organizationId: world.publisher.organizationId,
+      earned: 1.734567,
+      carriedIn: 0,
+      carriedOut: 0.004567,
+      amount: 1.73,
+      status: 'created',
+    })
+    expect(await get(`/payouts/${payout.id}`)).toMatchObject({
+      parts: [{ kind: 'application', applicationId: world.appId, exact: { amount: '1.73', carriedOut: '0.004567' } }],
+    })
+    expect(await get('/earnings')).toMatchObject({ exact: { due: '0.004567', payable: '0' } })
+
+    await charged('0.02')
+    expect((await run()).body).toMatchObject({ payouts: 1, amount: 0.02 })
+    const [second] = await get('/payouts')
+    expect(second).toMatchObject({
+      exact: { earned: '0.02', carriedIn: '0.004567', carriedOut: '0.004567', amount: '0.02' },
+    })
+    expect(await world.checkLedger()).toEqual([])
+  })
+
+  it('pays nothing twice, however often it runs', async () => {
+    await charged(3)
+    expect((await run()).body.payouts).toBe(1)
+    expect((await run()).body).toMatchObject({ payouts: 0, amount: 0 })
+    world.advance(40 * 86_400)
+    expect((await run()).body).toMatchObject({ payouts: 0, amount: 0 })
+    expect(await get('/payouts')).toHaveLength(1)
+  })
+
+  it('leaves what is below the minimum for another run', async () => {
+    await charged(3)
+    expect((await run({ minimum: '3.01' })).body).toMatchObject({ payouts: 0, amount: 0 })
+    expect(await get('/payouts')).toEqual([])
+    expect(await get('/platform/payouts', world.operator.token)).toEqual([])
+    expect(await get('/earnings')).toMatchObject({ due: 3, payable: 3, parts: [{ earned: 3, carried: 0 }] })
+    expect(await world.checkLedger()).toEqual([])
+    expect((await run({ minimum: 3 })).body.payouts).toBe(1)
+    expect(await get('/payouts')).toMatchObject([{ earned: 3, carriedIn: 0, amount: 3 }])
+  })
+
+  it('leaves what was booked at or after the cutoff, and what is less than a minute old', async () => {
+    await charged(1)
+    world.advance(600)
+    const cutoffTime = world.now()
+    await charged(2)
+    expect((await run({ cutoffTime })).body.amount).toBe(1)
+    await charged(4)
+    const latest = await world.request('POST', '/platform/payout-runs', {
+      token: world.operator.token,
+      body: { environment: 'production' },
+    })
+    expect(latest.body.amount).toBe(2)
+    const early = await run({ cutoffTime: world.inSeconds(61) })
+    expect(early).toMatchObject({ status: 422, body: { invalidFields: [{ field: 'cutoffTime' }] } })
+  })
+
+  it('pays late what was booked before the cutoff of a run that had not seen it', async () => {
+    await charged(1)
+    await run()
+    const before = new Date(Date.parse(world.now()) - 3600_000).toISOString()
+    await bookLate(before, 7_000_000n)
+    expect((await run()).body.amount).toBe(7)
+  })
+
+  it('nets what was given back after it was paid', async () => {
+    const first = await charged(5)
+    await run()
+    await world.void(first)
+    await charged(2)
+    expect(await get('/earnings')).toMatchObject({ due: -3, payable: 0 })
+    expect((await run()).body.payouts).toBe(0)
+    await charged(4)
+    expect((await run()).body.amount).toBe(1)
+    expect(await get('/earnings')).toMatchObject({ due: 0 })
+    expect(await world.checkLedger()).toEqual([])
+  })
+
+  it('gives the money back when it failed, and pays it with the next run', async () => {
+    await charged('2.505')
+    await run()
+    const [payout] = await get('/payouts')
+    const failed = await settle(payout.id, 'failed', { reason: 'The account is closed.' })
+    expect(failed).toMatchObject({ status: 200, body: { status: 'failed', failure: 'The account is closed.' } })
+    expect(await get('/earnings')).toMatchObject({ due: 2.505, payable: 2.5 })
+    expect((await settle(payout.id, 'failed', { reason: 'The account is closed.' })).body).toEqual(failed.body)
+    expect((await settle(payout.id, 'paid', { reference: 'x' })).body.code).toBe('wrong_state')
+
+    await charged('0.5', 0.01)
+    expect((await run()).body.amount).toBe(2.51)
+    const [second] = await get('/payouts')
+    expect(second.exact).toEqual({ earned: '0.005', carriedIn: '2.505', carriedOut: '0', amount: '2.51' })
+    const paid = await settle(second.id, 'paid', { reference: 'SEPA 1' })
+    expect(paid.body).toMatchObject({ status: 'paid', reference: 'SEPA 1', settledTime: world.now() })
+    expect((await settle(second.id, 'paid', { reference: 'SEPA 1' })).status).toBe(200)
+    expect((await settle(second.id, 'failed', { reason: 'x' })).body.code).toBe('wrong_state')
+    expect(await clearing()).toBe(2_510_000n)
+    expect(await world.checkLedger()).toEqual([])
+  })
+
+  it('pays a payout that failed after the next one was made, once', async () => {
+    await charged('1.005')
+    await run()
+    const [first] = await get('/payouts')
+    await charged(2)
+    await run()
+    await settle(first.id, 'failed', { reason: 'late' })
+    expect((await run()).body.amount).toBe(1)
+    expect(await get('/earnings')).toMatchObject({ exact: { due: '0.005' } })
+  })
+
+  it('pays the margin of organizations that resell', async () => {
+    const { merchant } = world
+    const path = `/rebilling/all/${world.appId}/all`
+    await world.request('PUT', path, { token: merchant.token, body: { enabled: true, markupBps: 5000 } })
+    await charged(2)
+    expect((await run()).body).toMatchObject({ payouts: 2, amount: 3 })
+    const [own] = await get('/payouts', merchant.token)
+    expect(await get(`/payouts/${own.id}`, merchant.token)).toMatchObject({
+      amount: 1,
+      parts: [{ kind: 'margin', applicationId: null, amount: 1 }],
+    })
+    expect(await get(`/payouts/${own.id}/items`, merchant.token)).toMatchObject({
+      items: [{ earnedWith: 'margin', kind: 'charge', applicationId: world.appId, amount: 1 }],
+      next: null,
+    })
+  })
+
+  it('lists items page by page, all of them once', async () => {
+    for (let index = 0; index < 7; index++) await charged('0.5')
+    await run()
+    const [payout] = await get('/payouts')
+    const seen: string[] = []
+    let next: string | null = null
+    do {
+      const after: string = next === null ? '' : `&after=${next}`
+      const page = await get(`/payouts/${payout.id}/items?limit=3${after}`)
+      seen.push(...page.items.map((item: { transactionId: string }) => item.transactionId))
+      next = page.next
+    } while (next !== null)
+    expect(new Set(seen).size).toBe(7)
+    expect(seen).toHaveLength(7)
+    expect((await world.get(`/payouts/${payout.id}/items?after=x`, world.publisher.token)).status).toBe(422)
+  })
+
+  it('tells the organization that gets it', async () => {
+    await charged(3)
+    const endpoint = await world.request('POST', '/developers/webhooks/endpoints', {
+      token: world.publisher.token,
+      body: { url: 'https://example.com/hook', events: ['payout.*'] },
+    })
+    expect(endpoint.status).toBe(201)
+    await run()
+    const [payout] = await get('/payouts')
+    await settle(payout.id, 'paid', { reference: 'SEPA 9' })
+    const events = await world
+      .db('stoa_events')
+      .whereLike('type', 'payout.%')
+      .orderBy('id')
+      .select('type', 'organization_id')
+    expect(events).toEqual([
+      { type: 'payout.created', organization_id: world.publisher.organizationId },
+      { type: 'payout.paid', organization_id: world.publisher.organizationId },
+    ])
+  })
+
+  it('keeps environments apart, and the sandbox from paying out production', async () => {
+    await charged(3)
+    expect((await run({ environment: 'sandbox' })).body.payouts).toBe(0)
+    const answer = await world.request('POST', '/platform/payout-runs', {
+      token: world.operator.sandbox,
+      body: { environment: 'production' },
+    })
+    expect(answer.body.code).toBe('rights_exceeded')
+    await run()
+    const [payout] = await get('/payouts')
+    expect((await world.get(`/payouts/${payout.id}`, world.publisher.sandbox)).status).toBe(404)
+    const fails = { token: world.operator.sandbox, body: { reason: 'x' } }
+    expect((await world.request('POST', `/platform/payouts/${payout.id}/failed`, fails)).status).toBe(404)
+  })
+
+  it('is the operator’s to do, and every organization’s to see its own of', async () => {
+    await charged(3)
+    await run()
+    const [payout] = await get('/payouts')
+    const body = { environment: 'production' }
+    expect((await world.request('POST', '/platform/payout-runs', { token: world.publisher.token, body })).status).toBe(
+      403,
+    )
+    expect((await world.get('/platform/payouts', world.publisher.token)).status).toBe(403)
+    expect((await world.get(`/payouts/${payout.id}`, world.merchant.token)).status).toBe(404)
+    expect((await world.get(`/payouts/${payout.id}/items`, world.merchant.token)).status).toBe(404)
+    const waiting = await get('/platform/payouts?status=created', world.operator.token)
+    expect(waiting).toMatchObject([{ id: payout.id }])
+    expect(await get('/platform/payout-runs', world.operator.token)).toMatchObject([{ payouts: 1, amount: 3 }])
+  })
+
+  it('refuses what it cannot run with, and starts nothing', async () => {
+    for (const body of [
+      {},
+      { environment: 'production', currency: 'usd' },
+      { environment: 'production', minimum: -1 },
+      { environment: 'production', minimum: '0.0000001' },
+      { environment: 'production', cutoffTime: 'yesterday' },
+      { environment: 'production', max: 1 },
+    ]) {
+      const answer = await world.request('POST', '/platform/payout-runs', { token: world.operator.token, body })
+      expect([body, answer.status]).toEqual([body, 422])
+    }
+    expect(await world.count('stoa_payout_runs')).toBe(0)
+  })
+
+  it('collects in many steps what is too much for one', async () => {
+    await charged(1)
+    const entries = 4500
+    const [payable] = await world.db('stoa_ledger_accounts').where({ kind: 'app_payable', owner_id: world.appId })
+    const rows = Array.from({ length: entries }, (_, index) => ({
+      transaction_id: `txn_many${String(index).padStart(6, '0')}`,
+      seq: 1,
+      account_id: payable.id,
+      amount: 1000,
+      // Many at the same moment, as batches are.
+      booked_time: new Date(Date.parse(world.now()) + Math.floor(index / 1700)).toISOString(),
+    }))
+    for (let from = 0; from < entries; from += 300) {
+      await world.db('stoa_ledger_entries').insert(rows.slice(from, from + 300))
+    }
+    expect((await run()).body).toMatchObject({ payouts: 1, amount: 5.5 })
+    expect(await world.count('stoa_payout_items')).toBe(entries + 1)
+  })
+
+  it('goes on where a run was interrupted that had collected and not paid', async () => {
+    await charged(3)
+    await run({ minimum: 100 })
+    await charged(2)
+    // Of a process that died: an end was never written.
+    await world.db('stoa_payout_runs').update({ finished_time: null })
+    expect((await run()).body).toMatchObject({ payouts: 1, amount: 5 })
+    const [payout] = await get('/payouts')
+    expect((await get(`/payouts/${payout.id}/items`)).items).toHaveLength(2)
+    const runs = await get('/platform/payout-runs', world.operator.token)
+    expect(runs).toMatchObject([{ payouts: 1 }, { payouts: 0, finishedTime: null }])
+  })
+
+  it('pays each entry once when runs and charges happen at the same time', async () => {
+    for (let index = 0; index < 20; index++) await charged('0.5')
+    world.advance(120)
+    const body = { environment: 'production' }
+    const runs = await Promise.all([
+      ...Array.from({ length: 4 }, () =>
+        world.request('POST', '/platform/payout-runs', { token: world.operator.token, body }),
+      ),
+      ...Array.from({ length: 10 }, () => world.charge()),
+    ])
+    expect(runs.map(({ status }) => status)).toEqual(Array(14).fill(201))
+    const payouts = await get('/payouts')
+    expect(payouts).toMatchObject([{ amount: 10 }])
+    expect(await world.count('stoa_payout_items')).toBe(20)
+    expect(await world.checkLedger()).toEqual([])
+  })
+
+  /** An entry with an earlier time of booking than what is there, as a slow transaction leaves it. */
+  async function bookLate(bookedTime: string, amount: bigint): Promise<void> {
+    const account = await world
+      .db('stoa_ledger_accounts')
+      .where({ kind: 'app_payable', owner_id: world.appId })
+      .first('id')
+    await world.db('stoa_ledger_entries').insert({
+      transaction_id: 'txn_late',
+      seq: 0,
+      account_id: account.id,
+      amount,
+      booked_time: bookedTime,
+    })
+  }
+
+  async function clearing(): Promise<bigint> {
+    const row = await world.db('stoa_ledger_accounts').where({ kind: 'payout_clearing' }).first('balance')
+    return BigInt(row.balance)
+  }
+})
+
+onPostgres((database) => {
+  it('two hosts that run payouts at once pay each entry once', async () => {
+    const world = await openWorld(database)
+    const other = await createHost({
+      ...hostConfig,
+      database: world.opened.url,
+      clock: { now: () => new Date(world.now()) },
+    })
+    const server = await listenOn(other)
+    try {
+      await world.fund(world.locationId, 1000)
+      for (let index = 0; index < 30; index++) await world.charge()
+      world.advance(120)
+      const options = { token: world.operator.token, body: { environment: 'production' } }
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          call(index % 2 === 0 ? world.url : server.url, 'POST', '/platform/payout-runs', options),
+        ),
+      )
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201))
+      expect((await world.get('/payouts', world.publisher.token)).body).toMatchObject([{ amount: 15 }])
+      expect(await world.checkLedger()).toEqual([])
+    } finally {
+      await server.close()
+      await other.stop()
+      await world.close()
+    }
+  })
+})
