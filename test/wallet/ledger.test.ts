@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkLedger } from '../../core/src/wallet/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -39,7 +40,6 @@ eachDatabase((database) => {
   describe('checkLedger', () => {
     /** Wrecks the books in a transaction that is rolled back, and returns what is found off. */
     async function wreck(statement: (ids: Record<string, string>) => string): Promise<string[]> {
-      const { checkLedger } = await import('../../core/src/wallet/index.ts')
       let found: string[] = []
       const undo = new Error('undo')
       await world.db
@@ -48,7 +48,7 @@ eachDatabase((database) => {
           const charge = await trx('stoa_charges').orderBy('created_time', 'desc').orderBy('id', 'desc').first()
           const ids = { wallet: wallet.id, charge: charge.id, transaction: charge.transaction_id }
           await trx.raw(statement(ids))
-          found = await checkLedger(trx)
+          found = await checkLedger(trx, world.dialect, { eventsSince: world.inSeconds(-86_400) })
           throw undo
         })
         .catch((error: unknown) => {
