@@ -1,4 +1,15 @@
-export { checkLedger } from './proof/check-ledger.ts'
+export { checkLedger, type CheckOptions } from './proof/check-ledger.ts'
+export {
+  exportLedger,
+  inspectLedger,
+  replayLedger,
+  type InspectOptions,
+  type LedgerReport,
+} from './proof/ledger-tools.ts'
+export { exportJournal } from './proof/export-journal.ts'
+export type { JournalItem } from './proof/journal-lines.ts'
+export { readJournalPage } from './proof/read-journal.ts'
+export { replayInto, replayJournal, type Replayed } from './proof/replay-into.ts'
 export { createWallet, type Wallet } from './create-wallet.ts'
 export type { WalletContext } from './context.ts'
 export { pricesOf } from './meters/prices-of.ts'
