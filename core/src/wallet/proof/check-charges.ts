@@ -24,6 +24,15 @@ const queries: Record<string, string> = {
       or account.organization_id <> charge.organization_id
       or account.environment <> charge.environment or account.currency <> charge.currency)`,
 
+  // All of a batch's at once: adding them up one after the other finds a sum that is right in between.
+  'charges and legs': `select 'charges of ' || charge.transaction_id || ' say ' || charge.amount || ', the ledger says ' || coalesce(paid.amount, 0) as problem
+    from (
+      select transaction_id, account_id, sum(case when seq = 0 then -amount else amount end) as amount
+      from stoa_charges where account_id is not null group by transaction_id, account_id
+    ) as charge left join stoa_ledger_entries paid
+      on paid.transaction_id = charge.transaction_id and paid.account_id = charge.account_id
+    where charge.amount <> coalesce(paid.amount, 0)`,
+
   'entries of free charges': `select 'transaction ' || txn.id || ' of charges that cost nothing has entries' as problem
     from stoa_ledger_transactions txn
     join (select transaction_id from stoa_charges group by transaction_id having max(amount) = 0) as charge
