@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import type { Knex } from 'knex'
 import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import type { Environment } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
@@ -24,7 +25,11 @@ export interface Outcome {
  * A second wallet on the world's database, called without HTTP: what is submitted in one turn of the event loop is one batch, in
  * that order, which requests over sockets cannot promise.
  */
-export async function openDirectWallet(world: World, wallet: ConfigInput['wallet'] = {}, clock: Clock = systemClock) {
+export async function openDirectWallet(
+  world: { opened: { url: string | Knex } },
+  wallet: ConfigInput['wallet'] = {},
+  clock: Clock = systemClock,
+) {
   const connection = await openDatabase(world.opened.url)
   const { knex: db, dialect } = connection
   // The wallet needs no more of the context than this.
