@@ -83,8 +83,9 @@ function patchSqlite(connection: SqliteConnection, strike: () => CommitFault | n
     const run = () => {
       const fault = strike()
       if (fault === 'before') connection.exec('ROLLBACK')
-      else statement.run()
+      const result = fault === 'before' ? null : statement.run()
       if (fault !== null) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+      return result
     }
     return { reader: false, run } as unknown as { run(): unknown }
   }
