@@ -62,6 +62,7 @@ eachDatabase((database) => {
       prepare()
       prepare()
       let host = await startHost()
+      let whenUp: Promise<unknown> = Promise.resolve()
       let isRunning = true
       const counts = { acknowledged: 0, retried: 0, replays: 0, kills: 0 }
       const charged = new Map<string, string>()
@@ -88,6 +89,8 @@ eachDatabase((database) => {
           }
           counts.retried++
           await sleep(20)
+          // Not at a host that is not there: thousands of tries a second would keep the next one from starting.
+          await whenUp
         }
       }
 
@@ -140,10 +143,11 @@ eachDatabase((database) => {
       while (performance.now() < end) {
         await sleep(between)
         const exit = once(host, 'exit')
+        const next = exit.then(startHost)
+        whenUp = next
         host.kill('SIGKILL')
-        await exit
         counts.kills++
-        host = await startHost()
+        host = await next
       }
       await sleep(200)
       isRunning = false

@@ -3,6 +3,7 @@ import type { Operation } from '../http/index.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
 import type { WalletContext } from './context.ts'
+import { adjustmentOperations } from './proof/adjustment-operations.ts'
 import { meterOperations } from './meters/meter-operations.ts'
 import { topUp, type NewTopUp, type TopUp } from './wallets/top-ups.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
@@ -19,7 +20,12 @@ export interface Wallet {
 export function createWallet(ctx: WalletContext): Wallet {
   const queue = createChargeQueue(ctx)
   return {
-    operations: [...chargeOperations(ctx, queue), ...meterOperations(ctx), ...walletOperations(ctx)],
+    operations: [
+      ...chargeOperations(ctx, queue),
+      ...meterOperations(ctx),
+      ...walletOperations(ctx),
+      ...adjustmentOperations(ctx),
+    ],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

@@ -52,4 +52,21 @@ export const walletTypes = {
     sentence: 'A wallet that was low or empty can pay again.',
     example: exampleWallet,
   }),
+  'wallet.adjusted': ownType('wallet.adjusted', {
+    ...parts,
+    data: Type.Object({
+      ...WalletData.properties,
+      adjustmentId: Id(),
+      amount: Type.String({ ...Decimal(), description: 'Decimal text; negative for what was taken.' }),
+      reason: Type.String(),
+    }),
+    audience: ['organization'],
+    sentence: 'The platform put the balance of a wallet right.',
+    example: {
+      ...exampleWallet,
+      adjustmentId: 'adj_01a1ff50919a7ee88951eddf34997d18',
+      amount: '-2.5',
+      reason: 'Paid twice by bank transfer',
+    },
+  }),
 } satisfies Record<string, OwnType>
