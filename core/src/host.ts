@@ -234,6 +234,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     onStarted: (trx, start) => startSubscription(ctx, trx, start),
     onUninstalled: (trx, installation) => stopSubscription(ctx, trx, installation),
     planOf,
+    funding,
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))

@@ -19,5 +19,13 @@ export type { Caller, Operation, Permission } from './http/index.ts'
 export { eventCatalogue, type EmbedderEvent, type Published } from './events/index.ts'
 export type { Services } from './services.ts'
 export { createStripeFunding, type StripeFundingOptions, type StripePayer } from './wallet/index.ts'
+export {
+  exportLedger,
+  inspectLedger,
+  replayLedger,
+  type InspectOptions,
+  type LedgerReport,
+  type Replayed,
+} from './wallet/index.ts'
 export { inspectDatabase, type DatabaseReport } from './inspect-database.ts'
 export { version } from './version.ts'

@@ -1,13 +1,15 @@
 import { EventEmitter } from 'eventemitter3'
+import type { Knex } from 'knex'
 import { parseConfig, type ConfigInput } from '../../core/src/config.ts'
 import type { Environment } from '../../core/src/context.ts'
 import { openDatabase } from '../../core/src/database/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
 import { Reply } from '../../core/src/http/index.ts'
-import { systemClock } from '../../core/src/kernel/index.ts'
+import { systemClock, type Clock } from '../../core/src/kernel/index.ts'
 import { createEventTypes, ownEventTypes } from '../../core/src/events/index.ts'
 import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
+import { openBooks } from './books.ts'
 import { hostConfig } from './host-config.ts'
 import type { World } from './world.ts'
 
@@ -23,7 +25,11 @@ export interface Outcome {
  * A second wallet on the world's database, called without HTTP: what is submitted in one turn of the event loop is one batch, in
  * that order, which requests over sockets cannot promise.
  */
-export async function openDirectWallet(world: World, wallet: ConfigInput['wallet'] = {}) {
+export async function openDirectWallet(
+  world: { opened: { url: string | Knex } },
+  wallet: ConfigInput['wallet'] = {},
+  clock: Clock = systemClock,
+) {
   const connection = await openDatabase(world.opened.url)
   const { knex: db, dialect } = connection
   // The wallet needs no more of the context than this.
@@ -31,8 +37,8 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
     db,
     dialect,
     config: parseConfig({ ...hostConfig, wallet }),
-    clock: systemClock,
-    metrics: createMetrics({ clock: systemClock }),
+    clock,
+    metrics: createMetrics({ clock }),
     lifecycle: new EventEmitter(),
     signals: new EventEmitter(),
     eventTypes: createEventTypes(ownEventTypes),
@@ -60,6 +66,7 @@ export async function openDirectWallet(world: World, wallet: ConfigInput['wallet
   }
 
   return {
+    books: openBooks(ctx),
     db,
     drain,
     close: () => connection.close(),

@@ -56,6 +56,39 @@ onPostgres((database) => {
     }
   })
 
+  it('two hosts that hammer one hot wallet with grants in it never take it or a grant below nothing', async () => {
+    const locationId = await world.location()
+    await world.install(world.appId, locationId)
+    await world.fund(locationId, 10)
+    const caller = await callerAt(world, locationId)
+    const wallets = [await openDirectWallet(world, { batchSize: 5 }), await openDirectWallet(world, { batchSize: 5 })]
+    onTestFinished(async () => void (await Promise.all(wallets.map(({ close }) => close()))))
+    const owner = { organizationId: world.merchant.organizationId, locationId }
+    const grants = await Promise.all(
+      [1, 2, 3].map((priority) => wallets[priority % 2]!.books.grant(owner, 5_000_000n, { priority })),
+    )
+    // 25 in all, for 50 of 80; every third is given back in part by both at once, and one grant ends meanwhile.
+    const rounds = Array.from({ length: 80 }, async (_, n) => {
+      const body = world.chargeBody({ locationId, eventId: `hot-${n}` })
+      const outcomes = await Promise.all(wallets.map((wallet) => wallet.charge(caller, body)))
+      const charged = outcomes.find(({ status }) => status === 201 || status === 200)
+      if (n === 40) await wallets[0]!.books.expire(grants[2]!)
+      if (!charged || n % 3 !== 0) return
+      const wish = { refundId: 'part', amount: 200_000n }
+      await Promise.all(wallets.map(({ books }) => books.refund(caller, charged.body.chargeId, wish)))
+    })
+    await Promise.all(rounds)
+    const account = await world.db('stoa_ledger_accounts').where({ owner_id: locationId, kind: 'wallet' }).first()
+    expect(BigInt(account.balance)).toBeGreaterThanOrEqual(0n)
+    const left = await world.db('stoa_grants').where({ account_id: account.id })
+    expect(left.every((grant) => BigInt(grant.remaining) >= 0n)).toBe(true)
+    expect(await world.db('stoa_charges').where({ location_id: locationId, seq: 0 })).not.toHaveLength(80)
+    // In every version of its chain, not only at the end.
+    const lowest = await world.db('stoa_ledger_entries').where({ account_id: account.id }).min({ low: 'balance_after' })
+    expect(BigInt(lowest[0]!.low)).toBeGreaterThanOrEqual(0n)
+    expect(await world.checkLedger()).toEqual([])
+  })
+
   it('charges and gives back at the same time on two hosts without deadlock', async () => {
     const urls = [world.url, await secondHost()]
     const places = await Promise.all(

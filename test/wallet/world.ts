@@ -204,7 +204,10 @@ export async function openWorld(
     void: (chargeId: string, by: string = token) => request('DELETE', `${chargesPath}/${chargeId}`, { token: by }),
     balance: async (of: string = locationId): Promise<string> =>
       (await request('GET', `${place(of)}/wallet`, { token: merchant.token })).body.exact.balance,
-    checkLedger: () => checkLedger(db),
+    /** What is off in the books, and between them and the events of the last month, which retention has left. */
+    checkLedger: () =>
+      checkLedger(db, connection.dialect, { eventsSince: new Date(time - 30 * 86_400_000).toISOString() }),
+    dialect: connection.dialect,
     count: async (table: string) => Number((await db(table).count({ count: '*' }))[0]!.count),
     clock,
     now: () => new Date(time).toISOString(),

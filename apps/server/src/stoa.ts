@@ -4,6 +4,7 @@ import { DatabaseProblem, migrateDatabase, StoaError, version } from '@stoa/core
 import { createKey, type KeyOptions } from './create-key.ts'
 import { examine } from './doctor.ts'
 import { EnvironmentProblem, readEnvironment, variables } from './environment.ts'
+import { checkLedger, exportJournal, replayJournal, type CheckOptions } from './ledger.ts'
 import { listen, type ListenOptions } from './listen.ts'
 import { CommandProblem } from './reach-host.ts'
 import { seed } from './seed.ts'
@@ -69,6 +70,31 @@ program
   .description('give an account a new password, which is printed, and end its sessions')
   .argument('<email>', 'whose account')
   .action((email: string) => setPassword(readEnvironment(process.env), email))
+
+const ledger = program.command('ledger').description('prove what wallets hold; hosts may go on charging meanwhile')
+
+ledger
+  .command('check')
+  .description('recompute every balance, chain, hash and sum, and print what is off; ends with 1 when something is')
+  .option('--json', 'print the report as JSON')
+  .option('--heads <file>', 'write the version and hash of every chain; keep it where nobody can change it')
+  .option('--against <file>', 'prove that all of an earlier file is still in its chains')
+  .option('--retention-days <days>', 'how long the hosts keep events (webhooks.retentionDays); 0 compares none', '90')
+  .action((options: CheckOptions) => checkLedger(readEnvironment(process.env), options))
+
+ledger
+  .command('export')
+  .description('print the journal as NDJSON: accounts, then transactions with their entries')
+  .option('--after <id>', 'only transactions after this one')
+  .action((options: { after?: string }) => exportJournal(readEnvironment(process.env), options))
+
+ledger
+  .command('replay')
+  .description('make the ledger again from an exported journal alone, and compare; ends with 1 when something differs')
+  .argument('<file>', 'what stoa ledger export printed; - for standard input')
+  .option('--database <url>', 'in this database, which must have no ledger, instead of in memory')
+  .option('--json', 'print the result as JSON')
+  .action((file: string, options: { database?: string; json?: boolean }) => replayJournal(file, options))
 
 /** Options of the commands that speak to a running host, which need not be this machine's. Help shows no default: a key is one. */
 const ofHost = (command: Command) =>

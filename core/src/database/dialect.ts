@@ -21,6 +21,8 @@ export interface Dialect {
   readonly lockMigrations: string | null
   /** Connections give up waiting after a while, which migrations must not. */
   readonly timeouts: boolean
+  /** What makes a transaction that has just begun one that reads everything as it was at one moment, and keeps no writer waiting. */
+  readonly beginSnapshot: readonly string[]
   /** SQL for the server's own clock, which only `stoa doctor` looks at; SQLite has none but this machine's. */
   readonly databaseTime: string | null
 }
@@ -39,6 +41,8 @@ export const dialects: Record<DialectName, Dialect> = {
     parameterLimit: 30_000,
     lockMigrations: null, // BEGIN IMMEDIATE already excludes the other starter
     timeouts: false,
+    // Ours begin as writers. In WAL mode one that only reads keeps its view, and nobody waits for it.
+    beginSnapshot: ['commit', 'begin deferred'],
     databaseTime: null,
   },
   postgres: {
@@ -54,6 +58,7 @@ export const dialects: Record<DialectName, Dialect> = {
     parameterLimit: 60_000,
     lockMigrations: 'select pg_advisory_xact_lock(7825765)', // any constant that nobody else in the database uses
     timeouts: true,
+    beginSnapshot: ['set transaction isolation level repeatable read, read only'],
     databaseTime: 'clock_timestamp()',
   },
 }

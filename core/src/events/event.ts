@@ -3,6 +3,8 @@ import type { EventType } from './catalogue.ts'
 
 /** Something that happened, as the slice in which it happened tells it. */
 export interface NewEvent<Name extends string = EventType> {
+  /** What it is to be called, when it follows from what it tells (`withPrefix`); without it, a new id. */
+  id?: string
   type: Name
   /** The organization that publishes the application it concerns; null when it concerns none, as the embedder's own events. */
   publisherId: string | null
@@ -24,7 +26,7 @@ export interface NewEvent<Name extends string = EventType> {
 /** What decides who receives an event: where it happened, without what it tells. */
 export type Occurrence<Name extends string = EventType> = Omit<
   NewEvent<Name>,
-  'payload' | 'test' | 'idempotencyKey' | 'notTo'
+  'id' | 'payload' | 'test' | 'idempotencyKey' | 'notTo'
 >
 
 /**

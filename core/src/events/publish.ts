@@ -102,7 +102,7 @@ interface Fate {
 }
 
 export function createDraft(event: EventToWrite, { audience, highLevel, cause, now, traceParent = null }: Fate): Draft {
-  const id = newId('evt')
+  const id = event.id ?? newId('evt')
   const told = audience.filter(({ format }) => format !== 'highlevel' || highLevel !== null)
   return {
     id,

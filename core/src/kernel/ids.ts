@@ -12,6 +12,11 @@ export function newId(prefix: string): string {
   return `${prefix}_${uuidv7obj().toHex()}`
 }
 
+/** The id of another kind that belongs to this one: the same digits after another prefix, so that each follows from the other. */
+export function withPrefix(prefix: string, id: string): string {
+  return `${prefix}_${id.slice(id.indexOf('_') + 1)}`
+}
+
 /**
  * The least id of this prefix that can be given from `time` (ISO) on: ids before it are older, so that a range of times is
  * a range of ids. To the millisecond, by the clock of the process that gave them.

@@ -1,6 +1,6 @@
 export { systemClock, nowIso, isoIn, type Clock } from './clock.ts'
 export { StoaError, errorCatalogue, invalidField, type ErrorCode, type InvalidField } from './errors.ts'
-export { firstIdAt, newId, idPattern, idMaxLength } from './ids.ts'
+export { firstIdAt, newId, idPattern, idMaxLength, withPrefix } from './ids.ts'
 export {
   divideMicros,
   maxMicros,

@@ -10,6 +10,7 @@ import { holdOperations } from './holds/hold-operations.ts'
 import { createHoldWorker } from './holds/hold-worker.ts'
 import type { Poller } from '../kernel/index.ts'
 import type { WalletContext } from './context.ts'
+import { adjustmentOperations } from './proof/adjustment-operations.ts'
 import { meterOperations } from './meters/meter-operations.ts'
 import { createGrantWorker } from './wallets/expire-grant.ts'
 import { grantOperations } from './wallets/grant-operations.ts'
@@ -58,6 +59,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...rebillingConfigOperations(ctx),
       ...rebillingOperations(ctx),
       ...revenueOperations(ctx),
+      ...adjustmentOperations(ctx),
     ],
     workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
     topUp: (db, input) => topUp(ctx, db, input),

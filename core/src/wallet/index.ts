@@ -1,7 +1,24 @@
-export { checkLedger } from './proof/check-ledger.ts'
+export { checkLedger, type CheckOptions } from './proof/check-ledger.ts'
+export {
+  exportLedger,
+  inspectLedger,
+  replayLedger,
+  type InspectOptions,
+  type LedgerReport,
+} from './proof/ledger-tools.ts'
+export { exportJournal } from './proof/export-journal.ts'
+export type { JournalItem } from './proof/journal-lines.ts'
+export { readJournalPage } from './proof/read-journal.ts'
+export { replayInto, replayJournal, type Replayed } from './proof/replay-into.ts'
 export { createWallet, type Wallet } from './create-wallet.ts'
 export type { WalletContext } from './context.ts'
 export { pricesOf } from './meters/prices-of.ts'
+export { refundCharge, type RefundWish } from './charges/refund-charge.ts'
+export { accountId, platformAccount, type NewAccount } from './ledger/account.ts'
+export { insertGrant } from './ledger/grant-store.ts'
+export type { Grant } from './ledger/grant.ts'
+export { openJournal } from './ledger/journal.ts'
+export { ensureAccounts } from './ledger/ledger-store.ts'
 export type { Meter } from './meters/meters.ts'
 export type { Price } from './meters/price.ts'
 export { playFunding } from './wallets/play-funding.ts'

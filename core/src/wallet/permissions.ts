@@ -24,6 +24,10 @@ export const readWallet = permission('wallet:read', 'see the balance and the sta
   roles: ['owner', 'admin', 'member'],
 })
 export const topUpWallets = permission('wallet:top-up', 'add money to wallets', { roles: ['operator'], risk: 'high' })
+export const adjustWallets = permission('wallet:adjust', 'put wallets and earnings right', {
+  roles: ['operator'],
+  risk: 'high',
+})
 export const readMeters = permission('meters:read', 'see the meters and prices of your applications', {
   roles: authors,
   ownKeys: true,

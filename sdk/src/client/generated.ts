@@ -7736,6 +7736,73 @@ export interface Operations {
       next: (string | null)
     }
   }
+  /** List adjustments of the credential’s environment, the latest first */
+  listAdjustments: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        /** Only of this account. */
+        accountId?: string
+      }
+    }
+    result: Array<{
+      id: string
+      reference: string
+      /** The wallet’s id, or that of another account. */
+      accountId: string
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      reason: string
+      /** Who did it: `user:` or `api-key:` and an id. */
+      actor: string
+      transactionId: string
+      createdTime: string
+    }>
+  }
+  /** Put a wallet, or what somebody has earned, right */
+  createAdjustment: {
+    input: {
+      body: {
+        walletId?: (string | null)
+        applicationId?: (string | null)
+        organizationId?: (string | null)
+        /** Negative to take; not 0, at most 6 decimals; a number or decimal text. */
+        amount: (number | string)
+        /** By default that of the credential. */
+        environment?: "production" | "sandbox"
+        /** Why. The wallet’s organization sees it. */
+        reason: string
+        /** Your own number of it. The same one never adjusts twice. */
+        reference: string
+      }
+    }
+    result: {
+      id: string
+      reference: string
+      /** The wallet’s id, or that of another account. */
+      accountId: string
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      reason: string
+      /** Who did it: `user:` or `api-key:` and an id. */
+      actor: string
+      transactionId: string
+      createdTime: string
+    }
+  }
   /** Get tokens (RFC 6749 section 3.2) */
   getToken: {
     input: {
@@ -8167,6 +8234,8 @@ export const routes = {
   getApplicationStatement: ['GET', '/developers/applications/{id}/statement', 'organization'],
   getMarginStatement: ['GET', '/earnings/statement', 'organization'],
   exportLedger: ['GET', '/platform/ledger/export', ''],
+  listAdjustments: ['GET', '/platform/adjustments', ''],
+  createAdjustment: ['POST', '/platform/adjustments', ''],
   getToken: ['POST', '/oauth/token', ''],
   revokeToken: ['POST', '/oauth/revoke', ''],
   introspectToken: ['POST', '/oauth/introspect', ''],

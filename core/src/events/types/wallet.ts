@@ -77,4 +77,21 @@ export const walletTypes = {
     sentence: 'The platform changed how far a wallet may go below zero.',
     example: { ...exampleWallet, available: '125', overdraft: '100', reason: 'agreed for this year' },
   }),
+  'wallet.adjusted': ownType('wallet.adjusted', {
+    ...parts,
+    data: Type.Object({
+      ...WalletData.properties,
+      adjustmentId: Id(),
+      amount: Type.String({ ...Decimal(), description: 'Decimal text; negative for what was taken.' }),
+      reason: Type.String(),
+    }),
+    audience: ['organization'],
+    sentence: 'The platform put the balance of a wallet right.',
+    example: {
+      ...exampleWallet,
+      adjustmentId: 'adj_01a1ff50919a7ee88951eddf34997d18',
+      amount: '-2.5',
+      reason: 'Paid twice by bank transfer',
+    },
+  }),
 } satisfies Record<string, OwnType>

@@ -1,9 +1,12 @@
 import type { NewEvent } from '../../events/index.ts'
-import { microsText } from '../../kernel/index.ts'
+import { microsText, withPrefix } from '../../kernel/index.ts'
 import type { ChargeRecord } from './charge.ts'
 import type { WalletContext } from '../context.ts'
 
-/** The event as the publisher's endpoints receive it: for a refund, of its own record. */
+/**
+ * The event as the publisher's endpoints receive it: for a refund, of its own record. Its id is the charge's, or that of the refund's
+ * transaction, with another prefix: so no charge can be told twice, and checkLedger finds the event of each.
+ */
 export function chargeEvent(type: 'charge.created' | 'charge.refunded', charge: ChargeRecord): NewEvent {
   const { publisherId, applicationId, organizationId, locationId, environment } = charge
   const data = {
@@ -23,6 +26,7 @@ export function chargeEvent(type: 'charge.created' | 'charge.refunded', charge: 
     eventTime: charge.eventTime,
   }
   return {
+    id: withPrefix('evt', type === 'charge.created' ? charge.id : charge.transactionId),
     type,
     publisherId,
     applicationId,

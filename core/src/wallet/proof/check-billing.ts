@@ -1,0 +1,33 @@
+import type { Db } from '../../database/index.ts'
+import type { Findings } from './findings.ts'
+import { runQueries } from './run-queries.ts'
+
+const queries: Record<string, string> = {
+  subscriptions: `select 'subscription items of ' || item.transaction_id || ' say ' || item.amount || ', the ledger says ' || coalesce(-paid.amount, 0) as problem
+    from (
+      select transaction_id, account_id, sum(amount) as amount from stoa_subscription_items
+      where transaction_id is not null group by transaction_id, account_id
+    ) as item left join stoa_ledger_entries paid
+      on paid.transaction_id = item.transaction_id and paid.account_id = item.account_id
+    where item.amount <> coalesce(-paid.amount, 0)`,
+
+  'subscription items': `select 'subscription item ' || id || ' was never booked' as problem
+    from stoa_subscription_items where amount <> 0 and transaction_id is null`,
+
+  'payout items': `select 'payout item ' || item.transaction_id || '/' || item.seq || ' is not what was earned' as problem
+    from stoa_payout_items item left join stoa_ledger_entries earned
+      on earned.transaction_id = item.transaction_id and earned.seq = item.seq
+    where earned.amount is null or earned.amount <> item.amount or earned.account_id <> item.account_id`,
+
+  payouts: `select 'payout ' || payout.id || ' says ' || payout.earned || ' was earned, its items say ' || coalesce(items.amount, 0) as problem
+    from stoa_payouts payout
+    left join (select payout_id, sum(amount) as amount from stoa_payout_items group by payout_id) as items
+      on items.payout_id = payout.id
+    where payout.earned <> coalesce(items.amount, 0)`,
+
+  'payouts carried': `select 'payout ' || id || ' loses or makes money: ' || earned || ' and ' || carried_in || ' became ' || amount || ' and ' || carried_out as problem
+    from stoa_payouts where earned + carried_in <> amount + carried_out`,
+}
+
+/** Subscriptions cost what was booked; payouts pay what was earned, each entry once. */
+export const checkBilling = (db: Db, found: Findings): Promise<void> => runQueries(db, found, queries)

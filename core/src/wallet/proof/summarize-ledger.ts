@@ -1,0 +1,46 @@
+import type { Environment } from '../../context.ts'
+import { integer, money, text, type Db, type Row } from '../../database/index.ts'
+import { microsText } from '../../kernel/index.ts'
+import type { AccountKind } from '../ledger/account.ts'
+import { selectRaw } from '../ledger/select-raw.ts'
+
+const tables = {
+  accounts: 'stoa_ledger_accounts',
+  transactions: 'stoa_ledger_transactions',
+  entries: 'stoa_ledger_entries',
+  charges: 'stoa_charges',
+  topUps: 'stoa_top_ups',
+  grants: 'stoa_grants',
+  holds: 'stoa_holds',
+  adjustments: 'stoa_adjustments',
+}
+
+export interface LedgerSummary {
+  /** Rows; charges count what was given back too. */
+  counts: Record<keyof typeof tables, number>
+  /** What all accounts of a kind come to together, as decimal text; those of a currency in an environment sum to 0. */
+  sums: { environment: Environment; currency: string; kind: AccountKind; accounts: number; balance: string }[]
+}
+
+export async function summarizeLedger(db: Db): Promise<LedgerSummary> {
+  const counts = {} as LedgerSummary['counts']
+  for (const [name, table] of Object.entries(tables)) {
+    const [{ count } = { count: 0 }] = (await db(table).count({ count: '*' })) as Row[]
+    counts[name as keyof typeof tables] = integer(count)
+  }
+  const rows = await selectRaw(
+    db,
+    `select account.environment, account.currency, account.kind, count(distinct account.id) as accounts, sum(entry.amount) as balance
+     from stoa_ledger_accounts account join stoa_ledger_entries entry on entry.account_id = account.id
+     group by account.environment, account.currency, account.kind
+     order by account.environment, account.currency, account.kind`,
+  )
+  const sums = rows.map((row) => ({
+    environment: row.environment as Environment,
+    currency: text(row.currency),
+    kind: row.kind as AccountKind,
+    accounts: integer(row.accounts),
+    balance: microsText(money(row.balance)),
+  }))
+  return { counts, sums }
+}

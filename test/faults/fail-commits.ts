@@ -1,0 +1,92 @@
+import type { Knex } from 'knex'
+
+/** `before`: the connection is lost and nothing is written. `after`: it is all written, and nobody hears of it. */
+export type CommitFault = 'before' | 'after'
+
+interface PgConnection {
+  query(config: string | { text: string }, callback: (error: Error | null, result?: unknown) => void): unknown
+  connection: { stream: { destroy(): void } }
+}
+interface SqliteConnection {
+  prepare(sql: string): { run(): unknown }
+  exec(sql: string): void
+}
+
+const lost = () => Object.assign(new Error('Connection terminated at COMMIT'), { code: 'ECONNRESET' })
+
+/** Makes COMMITs of a database fail, as connections do. Every connection that knex opens, and SQLite's one that is open already. */
+export async function failCommits(db: Knex) {
+  let fault: CommitFault | null = null
+  let left = 0
+  const strike = (): CommitFault | null => {
+    if (fault === null || --left > 0) return null
+    const now = fault
+    fault = null
+    return now
+  }
+  const client = db.client as {
+    acquireConnection(): Promise<object>
+    releaseConnection(connection: object): Promise<void>
+    acquireRawConnection(): Promise<object>
+  }
+  const patch = (connection: object) => {
+    if ('connection' in connection) patchPg(connection as PgConnection, strike)
+    else patchSqlite(connection as SqliteConnection, strike)
+  }
+  const acquireRaw = client.acquireRawConnection.bind(client)
+  client.acquireRawConnection = async () => {
+    const connection = await acquireRaw()
+    patch(connection)
+    return connection
+  }
+  const open = await client.acquireConnection()
+  patch(open)
+  await client.releaseConnection(open)
+  return {
+    /** The COMMIT number `passage` from now fails. */
+    arm(wanted: CommitFault, passage: number): void {
+      fault = wanted
+      left = passage
+    },
+    /** Whether it has not failed yet. */
+    disarm(): boolean {
+      const was = fault !== null
+      fault = null
+      return was
+    },
+  }
+}
+
+function patchPg(connection: PgConnection, strike: () => CommitFault | null): void {
+  const query = connection.query.bind(connection)
+  connection.query = (config, callback) => {
+    const isCommit = (typeof config === 'string' ? config : config.text) === 'COMMIT;'
+    const fault = isCommit ? strike() : null
+    if (fault === null) return query(config, callback)
+    if (fault === 'after') {
+      return query(config, () => {
+        connection.connection.stream.destroy()
+        callback(lost())
+      })
+    }
+    // The server finds the transaction left, and rolls it back.
+    connection.connection.stream.destroy()
+    return callback(lost())
+  }
+}
+
+function patchSqlite(connection: SqliteConnection, strike: () => CommitFault | null): void {
+  const prepare = connection.prepare.bind(connection)
+  connection.prepare = (sql) => {
+    const statement = prepare(sql)
+    if (sql !== 'COMMIT;') return statement
+    const run = () => {
+      const fault = strike()
+      if (fault === 'before') connection.exec('ROLLBACK')
+      const result = fault === 'before' ? null : statement.run()
+      if (fault !== null) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+      return result
+    }
+    return { reader: false, run } as unknown as { run(): unknown }
+  }
+}
