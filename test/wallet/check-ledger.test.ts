@@ -413,8 +413,8 @@ eachDatabase((database) => {
       [
         'a hold that was captured of by no charge',
         () => [
-          `insert into stoa_holds (id, application_id, installation_id, publisher_id, organization_id, location_id, environment, meter_id, event_id, fingerprint, description, currency, amount, captured, status, slices, expires_time, created_time)
-           values ('hld_x', 'a', 'i', 'p', 'o', 'l', 'production', 'm', 'e', 'f', 'd', 'USD', 5, 3, 'captured', '[]', '${time}', '${time}')`,
+          `insert into stoa_holds (id, account_id, application_id, installation_id, publisher_id, organization_id, location_id, environment, meter_id, event_id, fingerprint, description, currency, amount, captured, status, slices, expires_time, created_time)
+           values ('hld_x', 'acc_x', 'a', 'i', 'p', 'o', 'l', 'production', 'm', 'e', 'f', 'd', 'USD', 5, 3, 'captured', '[]', '${time}', '${time}')`,
         ],
         /hold hld_x of 5 says 3 captured, its charges say 0/,
       ],

@@ -7,8 +7,9 @@ const queries: Record<string, string> = {
     from (
       select transaction_id, account_id, sum(amount) as amount from stoa_subscription_items
       where transaction_id is not null group by transaction_id, account_id
-    ) as item left join stoa_ledger_entries paid
-      on paid.transaction_id = item.transaction_id and paid.account_id = item.account_id
+    ) as item left join (
+      select transaction_id, account_id, sum(amount) as amount from stoa_ledger_entries group by transaction_id, account_id
+    ) as paid on paid.transaction_id = item.transaction_id and paid.account_id = item.account_id
     where item.amount <> coalesce(-paid.amount, 0)`,
 
   'subscription items': `select 'subscription item ' || id || ' was never booked' as problem

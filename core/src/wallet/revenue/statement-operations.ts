@@ -30,7 +30,12 @@ export function statementOperations(ctx: WalletContext): Operation[] {
       permission: readWallet,
       query: Type.Object({
         ...StatementQuery,
-        after: Type.Integer({ minimum: 0, default: 0, description: 'Only lines with higher numbers.' }),
+        after: Type.Integer({
+          minimum: 0,
+          maximum: 2 ** 53 - 2,
+          default: 0,
+          description: 'Only lines with higher numbers.',
+        }),
         limit: Type.Integer({ minimum: 1, maximum: mostLines, default: mostLines }),
       }),
       responses: { 200: WalletStatement },
