@@ -259,6 +259,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     ...oauthOperations(oauth),
   ]
   catalogue.add(platformPermissions)
+  catalogue.add(wallet.permissions)
   catalogue.add(
     config.permissions.map((each) => ({
       ...each,

@@ -43,7 +43,9 @@ export function mountOperations({
   for (const operation of operations) {
     const { method, surface } = operation
     const pipeline = createPipeline(operation, { context, authenticate, explainLack, schemas, rateLimit, streams })
-    const limit = operation.bodyKind === 'bytes' ? context.config.fileLimitBytes : context.config.bodyLimitBytes
+    const { fileLimitBytes, bodyLimitBytes } = context.config
+    const limit =
+      operation.bodyKind === 'bytes' ? fileLimitBytes : Math.max(bodyLimitBytes, operation.bodyLimitBytes ?? 0)
     const takesBody = operation.body !== undefined || operation.bodyKind === 'bytes'
     const route = { operation, pipeline, readBody: takesBody ? express.raw({ type: () => true, limit }) : null }
     for (const path of pathsOf(operation)) {

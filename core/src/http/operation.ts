@@ -78,6 +78,8 @@ export interface OperationSpec<P, Q, B, R> {
    * from clients that send that in its place (see read-form.ts).
    */
   bodyKind?: 'required' | 'optional' | 'bytes' | 'form'
+  /** Where `config.bodyLimitBytes` is too little; the larger of the two counts. */
+  bodyLimitBytes?: number
   /** By status; null for an empty one. The first is the usual one. */
   responses: R
   errors?: ErrorCode[]

@@ -1,14 +1,16 @@
 import type { Knex } from 'knex'
-import type { Operation } from '../http/index.ts'
+import type { Operation, Permission } from '../http/index.ts'
 import { batchOperations } from './charges/batch-operations.ts'
 import { capOperations } from './caps/cap-operations.ts'
 import { ownCapOperations } from './caps/own-cap-operations.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
+import { createBillingSweeper } from './charges/sweep-billing.ts'
 import { refundOperations } from './charges/refund-operations.ts'
 import { holdOperations } from './holds/hold-operations.ts'
 import { createHoldWorker } from './holds/hold-worker.ts'
 import type { Poller } from '../kernel/index.ts'
+import { backfillCharges } from './permissions.ts'
 import type { WalletContext } from './context.ts'
 import { adjustmentOperations } from './proof/adjustment-operations.ts'
 import { meterOperations } from './meters/meter-operations.ts'
@@ -30,6 +32,8 @@ import { walletOperations } from './wallets/wallet-operations.ts'
 /** One host's wallet: its operations share one queue of charges. */
 export interface Wallet {
   operations: Operation[]
+  /** Those that no operation asks for by itself. */
+  permissions: Permission[]
   /** Background work, for whoever starts the host. */
   workers: Poller[]
   /** As the operation `topUp`, without a caller. `db` must be a transaction. */
@@ -61,7 +65,14 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...revenueOperations(ctx),
       ...adjustmentOperations(ctx),
     ],
-    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
+    permissions: [backfillCharges],
+    workers: [
+      createBillingSweeper(ctx),
+      createHoldWorker(ctx),
+      createTopUpWorker(ctx),
+      createGrantWorker(ctx),
+      createSubscriptionWorker(ctx),
+    ],
     topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }

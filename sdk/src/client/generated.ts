@@ -4490,7 +4490,7 @@ export interface Operations {
       required?: number
       currency: string
       /** Why not. */
-      reason?: "insufficient_funds" | "wallet_suspended"
+      reason?: "insufficient_funds" | "wallet_suspended" | "cap_reached" | "usage_limit_reached"
       exact: {
         /** Decimal text, exact. */
         available: string

@@ -316,6 +316,7 @@ export const walletMigration: Migration = {
       // The last percentage of the limit that was announced.
       column.integer('announced')
       table.primary(['key', 'period_start'])
+      table.index(['period_start'])
     })
 
     for (const table of [

@@ -7,6 +7,7 @@ import { findCap, findCapFor, insertCap, insertCapChange, updateCap } from './ca
 import { settleCapRequest, type Decision } from './cap-requests.ts'
 import type { Cap } from './cap.ts'
 import type { Capped } from './capped.ts'
+import { settleCapCounter } from './settle-cap-counter.ts'
 import { readCapAmount, readCapScope, type CapInput } from './read-cap.ts'
 
 /**
@@ -30,6 +31,7 @@ export async function setCap(
     ? { ...known, amount, revision: known.revision + 1, updatedTime: now }
     : { ...place, ...scope, id: newId('cap'), amount, revision: 1, createdTime: now, updatedTime: now, endedTime: null }
   await (known ? updateCap(db, cap) : insertCap(db, cap))
+  await settleCapCounter(ctx, db, cap)
   await record(ctx, db, publisherId, cap, known?.amount ?? null, decision)
   await settleCapRequest(ctx, db, capped, cap, { actor: decision.actor, reason: decision.answer ?? null })
   return { cap, isNew: known === null }

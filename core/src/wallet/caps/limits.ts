@@ -1,4 +1,4 @@
-import { microsNumber, microsText, StoaError, type Micros } from '../../kernel/index.ts'
+import { maxMicros, microsNumber, microsText, StoaError, type Micros } from '../../kernel/index.ts'
 import type { Meter } from '../meters/meters.ts'
 import { dependsOnUsage } from '../meters/price.ts'
 import type { Cap } from './cap.ts'
@@ -15,38 +15,46 @@ export interface Limit {
   mostUnits: Micros | null
 }
 
-/** All that a charge of the meter counts towards at this time. Empty for most. */
+/** All that a charge of the meter counts towards at this time: what the price asks for, and caps; the rest only if it is counted already. */
 export function limitsOf(meter: Meter, installationId: string, caps: Cap[], time: string): Limit[] {
   const { price, publisherId } = meter
-  const limits: Limit[] = []
-  const ofMeter = (period: Period, mostUnits: Micros | null) => {
+  const ofMeter = (period: Period, mostUnits: Micros | null, isNeeded: boolean): Limit => {
     const { start, end } = periodAt(period, time)
-    // The price is named, because what no price needs is not counted.
-    const key = `usage:${price.id}:${installationId}:${period}`
-    const counter = { key, periodStart: start, periodEnd: end, installationId, meterId: meter.id, currency: null }
-    limits.push({ counter, period, cap: null, publisherId, mostUnits })
+    const key = `usage:${meter.id}:${installationId}:${period}`
+    const counter = {
+      key,
+      periodStart: start,
+      periodEnd: end,
+      installationId,
+      meterId: meter.id,
+      currency: null,
+      isNeeded,
+    }
+    return { counter, period, cap: null, publisherId, mostUnits }
   }
-  if (price.dailyLimit !== null) ofMeter('day', price.dailyLimit)
-  if (price.cycleLimit !== null || dependsOnUsage(price)) ofMeter('month', price.cycleLimit)
-  for (const cap of caps) {
-    if (cap.installationId !== installationId || cap.currency !== price.currency) continue
-    if (cap.meterId !== null && cap.meterId !== meter.id) continue
-    limits.push({ ...ofCap(cap, time), publisherId })
-  }
-  return limits
+  const ofCaps = caps.filter(
+    (cap) =>
+      cap.installationId === installationId &&
+      cap.currency === price.currency &&
+      (cap.meterId === null || cap.meterId === meter.id),
+  )
+  return [
+    ofMeter('day', price.dailyLimit, price.dailyLimit !== null),
+    ofMeter('month', price.cycleLimit, price.cycleLimit !== null || dependsOnUsage(price)),
+    ...ofCaps.map((cap) => ({ counter: counterOf(cap, time), period: cap.period, cap, publisherId, mostUnits: null })),
+  ]
 }
 
-function ofCap(cap: Cap, time: string): Omit<Limit, 'publisherId'> {
-  const { start, end } = periodAt(cap.period, time)
-  const { installationId, meterId, currency } = cap
-  const counter = { key: `cap:${cap.id}`, periodStart: start, periodEnd: end, installationId, meterId, currency }
-  return { counter, period: cap.period, cap, mostUnits: null }
+/** Of a cap, at this time. */
+export function counterOf({ id, period, installationId, meterId, currency }: Cap, time: string): WantedCounter {
+  const { start, end } = periodAt(period, time)
+  return { key: `cap:${id}`, periodStart: start, periodEnd: end, installationId, meterId, currency, isNeeded: true }
 }
 
 /** Units of the meter in the month before this charge; 0 where the price does not ask. */
 export function unitsBefore(limits: Limit[], counters: ReadonlyMap<string, UsageCounter>): Micros {
   const month = limits.find(({ cap, period }) => cap === null && period === 'month')
-  return month ? counters.get(counterName(month.counter))!.units : 0n
+  return (month && counters.get(counterName(month.counter))?.units) ?? 0n
 }
 
 /** Throws `usage_limit_reached` or `cap_reached`, which say what would be let through and when the period ends. */
@@ -56,11 +64,15 @@ export function refuseBeyondLimits(
   { units, amount }: { units: Micros; amount: Micros },
 ): void {
   for (const limit of limits) {
-    const counter = counters.get(counterName(limit.counter))!
+    const counter = counters.get(counterName(limit.counter))
+    if (!counter) continue
     if (limit.cap) {
       if (amount > 0n && counter.amount + amount > limit.cap.amount) throw capReached(limit, limit.cap, counter, amount)
-    } else if (limit.mostUnits !== null && counter.units + units > limit.mostUnits) {
-      throw usageLimitReached(limit, limit.mostUnits, counter, units)
+    } else {
+      // Without a limit of its own, what a counter can hold is one.
+      const most = limit.mostUnits ?? maxMicros
+      if (counter.units + units > most) throw usageLimitReached(limit, most, counter, units)
+      if (counter.amount + amount > maxMicros) throw usageLimitReached(limit, most, counter, units)
     }
   }
 }
@@ -108,8 +120,7 @@ function numbers(values: Record<'limit' | 'used' | 'left' | 'required', Micros>)
 
 const announced = [80, 90, 100]
 
-/** The highest of 80, 90 and 100 percent that has been used up and was not announced in this period; null when there is none. */
-export function percentToAnnounce(cap: Cap, counter: UsageCounter): number | null {
-  const reached = announced.findLast((percent) => counter.amount * 100n >= cap.amount * BigInt(percent)) ?? 0
-  return reached > counter.announced ? reached : null
+/** The highest of 80, 90 and 100 percent of the cap that has been used up; 0 when not even 80 have. */
+export function percentPassed(cap: Cap, { amount }: UsageCounter): number {
+  return announced.findLast((percent) => amount * 100n >= cap.amount * BigInt(percent)) ?? 0
 }

@@ -22,8 +22,9 @@ export async function returnUsage(
   const open = limitsOf(meter, installationId, caps, createdTime).filter(({ counter }) => counter.periodEnd > now)
   const wanted = open.map(({ counter }) => counter)
   const counters = [...(await lockCounters(db, dialect, wanted)).values()]
+  const ofMeters = new Set(wanted.filter((each) => each.meterId !== null).map(({ key }) => key))
   for (const counter of counters) {
-    counter.units -= given.units
+    if (ofMeters.has(counter.key)) counter.units -= given.units
     counter.amount -= given.amount
   }
   await updateCounters(db, dialect, counters)

@@ -1,10 +1,10 @@
 import { insertRows, integer, iso, money, text, type Db, type Dialect, type Row } from '../../database/index.ts'
-import type { Micros } from '../../kernel/index.ts'
+import { maxMicros, type Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 
 /** How much was used under a limit in a period, net of what was given back. */
 export interface UsageCounter {
-  /** What is limited; changes with the limit, so that a new one begins to count from what the charges say. */
+  /** A cap, or a meter of an installation. */
   key: string
   periodStart: string
   units: Micros
@@ -22,6 +22,8 @@ export interface WantedCounter {
   meterId: string | null
   /** Null for all. */
   currency: string | null
+  /** False: only if it is there already. Whatever was counted once in a period is counted to its end. */
+  isNeeded: boolean
 }
 
 const table = 'stoa_usage_counters'
@@ -39,7 +41,7 @@ export async function lockCounters(
 ): Promise<Map<string, UsageCounter>> {
   const distinct = [...new Map(wanted.map((each) => [counterName(each), each])).values()]
   const found = await lockExisting(db, dialect, distinct)
-  const missing = distinct.filter((each) => !found.has(counterName(each)))
+  const missing = distinct.filter((each) => each.isNeeded && !found.has(counterName(each)))
   if (missing.length === 0) return found
   const rows: Row[] = []
   for (const each of missing.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
@@ -47,6 +49,21 @@ export async function lockCounters(
   }
   await insertRows(db, dialect, table, rows, 'on conflict do nothing')
   return new Map([...found, ...(await lockExisting(db, dialect, missing))])
+}
+
+/** The same without a lock, for advice: nothing is made. */
+export async function readCounters(
+  db: Db,
+  dialect: Dialect,
+  wanted: WantedCounter[],
+): Promise<Map<string, UsageCounter>> {
+  const found = await lockExisting(db, { ...dialect, rowLocks: false }, wanted)
+  for (const each of wanted) {
+    if (!each.isNeeded || found.has(counterName(each))) continue
+    const { key, periodStart } = each
+    found.set(counterName(each), { key, periodStart, announced: 0, ...(await countCharges(db, each)) })
+  }
+  return found
 }
 
 export async function updateCounters(db: Db, dialect: Dialect, counters: UsageCounter[]): Promise<void> {
@@ -81,7 +98,7 @@ async function lockExisting(db: Db, dialect: Dialect, wanted: WantedCounter[]): 
 /** What the charges booked in the period come to, less what was given back of them, also later. */
 export async function countCharges(
   db: Db,
-  wanted: Omit<WantedCounter, 'key'>,
+  wanted: Omit<WantedCounter, 'key' | 'isNeeded'>,
 ): Promise<Pick<UsageCounter, 'units' | 'amount'>> {
   const { periodStart, periodEnd, installationId, meterId, currency } = wanted
   const charges = db('stoa_charges as charge')
@@ -94,12 +111,19 @@ export async function countCharges(
     .clone()
     .join('stoa_charges as refund', (on) => void on.on('refund.id', 'charge.id').andOnVal('refund.seq', '>', 0))
   const total = async (query: typeof charges, record: string) => {
-    const [row] = (await query.sum({ units: `${record}.units`, amount: `${record}.amount` })) as Row[]
-    return { units: money(row!.units ?? 0), amount: money(row!.amount ?? 0) }
+    // Units in two parts, whose sums stay far from what the database can hold: they cost nothing, so there may be any number.
+    const [row] = (await query.select(
+      db.raw(
+        `sum(${record}.units / 1000000) as whole_units, sum(${record}.units % 1000000) as micro_units, sum(${record}.amount) as amount`,
+      ),
+    )) as Row[]
+    const units = money(row!.whole_units ?? 0) * 1_000_000n + money(row!.micro_units ?? 0)
+    return { units, amount: money(row!.amount ?? 0) }
   }
   const taken = await total(charges.clone(), 'charge')
   const returned = await total(refunds, 'refund')
-  return { units: taken.units - returned.units, amount: taken.amount - returned.amount }
+  const units = taken.units - returned.units
+  return { units: units < maxMicros ? units : maxMicros, amount: taken.amount - returned.amount }
 }
 
 function mapCounter(row: Row): UsageCounter {

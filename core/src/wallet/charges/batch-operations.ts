@@ -1,13 +1,18 @@
 import { defineOperation, reply, type Caller, type Operation } from '../../http/index.ts'
 import { createSchemaCompiler, newId, StoaError, Strict, Type, type Static } from '../../kernel/index.ts'
 import { writeCharges } from '../permissions.ts'
+import { chargeRefusals } from './charge-refusals.ts'
 import type { ChargeOutcome, ChargeRequest } from './charge.ts'
 import { RefusedBatch, type ChargeQueue } from './charge-queue.ts'
 import { ChargeBody, ChargeCreated, chargeCreated } from './charge-schemas.ts'
+import { tenantOf } from '../tenant.ts'
 import { readChargeRequest } from './read-charge-request.ts'
 
 /** Most charges in one request. */
 const most = 1000
+
+/** With room for descriptions of full length. */
+const mostBytes = 4 * 1_048_576
 
 const BatchBody = Strict({
   charges: Type.Array(Type.Object({}), {
@@ -76,9 +81,12 @@ export function batchOperations(queue: ChargeQueue): Operation[] {
       callers: ['application'],
       body: BatchBody,
       responses: { 200: BatchAnswer },
-      errors: ['validation_failed', 'unavailable', 'insufficient_funds', 'cap_reached', 'usage_limit_reached'],
+      errors: ['caller_not_allowed', 'invalid_request', 'validation_failed', ...chargeRefusals],
+      bodyLimitBytes: mostBytes,
       transaction: false,
       handler: async ({ caller, body: { charges, atomic = false } }) => {
+        // Of all of them: an organization's token is refused whole, as for a single charge.
+        tenantOf(caller)
         const batchId = newId('cbt')
         const requests = charges.map((each) => read(caller, each, batchId))
         const wrong = requests.findIndex((request) => request instanceof StoaError)

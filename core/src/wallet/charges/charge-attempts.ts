@@ -18,6 +18,20 @@ const declining: ReadonlySet<string> = new Set<ErrorCode>([
 
 export const isDeclined = ({ code }: StoaError): boolean => declining.has(code)
 
+/** What is declined: a charge, or a hold for one. */
+export type Declinable = Pick<
+  ChargeRequest,
+  | 'installationId'
+  | 'eventId'
+  | 'applicationId'
+  | 'organizationId'
+  | 'locationId'
+  | 'environment'
+  | 'meterId'
+  | 'userId'
+  | 'units'
+>
+
 /** A charge that was declined: one line for each eventId and reason, however often it was tried. */
 export interface ChargeAttempt {
   installationId: string
@@ -38,8 +52,8 @@ export interface ChargeAttempt {
 /** Keeps what was declined, and returns what publishers and organizations are told of it: each once, the first time. */
 export async function recordDeclined(
   db: Db,
-  declined: { request: ChargeRequest; error: StoaError }[],
-  { now, terms }: { now: string; terms: ReadonlyMap<ChargeRequest, ChargeTerms> },
+  declined: { request: Declinable; error: StoaError }[],
+  { now, terms }: { now: string; terms: ReadonlyMap<Declinable, ChargeTerms> },
 ): Promise<NewEvent[]> {
   // One statement cannot change a row twice.
   const keyed = declined.map((each): [string, (typeof declined)[number]] => [
@@ -80,7 +94,7 @@ export async function recordDeclined(
 }
 
 function declinedEvent(
-  request: ChargeRequest,
+  request: Declinable,
   { code, details }: StoaError,
   { now, publisherId }: { now: string; publisherId: string },
 ): NewEvent {
@@ -119,7 +133,11 @@ export async function listAttempts(
 ): Promise<Paged<ChargeAttempt>> {
   const own = db(table).where({ installation_id: installationId, ...(eventId !== null && { event_id: eventId }) })
   const [{ count } = { count: 0 }] = (await own.clone().count({ count: '*' })) as Row[]
-  const rows = (await own.clone().orderBy('last_time', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  const rows = (await own
+    .clone()
+    .orderBy([{ column: 'last_time', order: 'desc' }, { column: 'event_id', order: 'desc' }, { column: 'code' }])
+    .limit(page.limit)
+    .offset(page.offset)) as Row[]
   return { items: rows.map(mapAttempt), total: integer(count) }
 }
 

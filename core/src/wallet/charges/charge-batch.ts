@@ -40,8 +40,8 @@ export async function bookCharges(
   await journal.write()
   await insertCharges(trx, ctx.dialect, created)
   for (const id of captured) await updateHold(trx, holds.get(id)!)
+  const ofCaps = announceCaps(batch.limits, counters, batch.countedKeys, now)
   const changedCounters = [...counters.values()].filter(({ key }) => batch.countedKeys.has(key))
-  const ofCaps = announceCaps(batch.limits, counters, now)
   await updateCounters(trx, ctx.dialect, changedCounters)
   await publishMany(ctx, trx, [
     ...created.map((charge): NewEvent => chargeEvent('charge.created', charge)),

@@ -23,6 +23,7 @@ import { given } from '../given.ts'
 import { readCharges, writeCharges } from '../permissions.ts'
 import { readChargeRequest } from './read-charge-request.ts'
 import { tenantOf } from '../tenant.ts'
+import { chargeRefusals } from './charge-refusals.ts'
 import { refundCharge } from './refund-charge.ts'
 
 const path = '/marketplace/billing/charges'
@@ -43,30 +44,13 @@ export function chargeOperations(ctx: WalletContext, queue: ChargeQueue): Operat
       summary: 'Charge the location’s wallet for what it used',
       description:
         'Answered once it is on disk. The same eventId with the same content is answered with the same charge (200, ' +
-        '`Idempotent-Replayed: true`), with other content refused. A charge that the wallet cannot pay leaves nothing behind: ' +
-        'send the same eventId again after a top-up.',
+        '`Idempotent-Replayed: true`), with other content refused. A charge that is declined is not charged later by itself: ' +
+        'send the same eventId again, after a top-up for example.',
       permission: writeCharges,
       callers,
       body: ChargeBody,
       responses: { 201: ChargeCreated, 200: ChargeCreated },
-      errors: [
-        'insufficient_funds',
-        'tenant_mismatch',
-        'not_installed',
-        'meter_not_found',
-        'meter_inactive',
-        'price_required',
-        'price_not_allowed',
-        'price_out_of_range',
-        'invalid_units',
-        'event_time_out_of_range',
-        'event_id_reused',
-        'currency_mismatch',
-        'wallet_suspended',
-        'cap_reached',
-        'usage_limit_reached',
-        'unavailable',
-      ],
+      errors: [...chargeRefusals],
       transaction: false,
       handler: async ({ caller, body }) => {
         const { charge, replayed } = await queue.submit(readChargeRequest(caller, body))

@@ -2,6 +2,7 @@ import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../
 import { StoaError } from '../../kernel/index.ts'
 import { bookCharges } from './charge-batch.ts'
 import type { ChargeOutcome, ChargeRequest } from './charge.ts'
+import { keepDeclined } from './keep-declined.ts'
 import { createKnownEarners } from './known-earners.ts'
 import type { WalletContext } from '../context.ts'
 
@@ -82,13 +83,30 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
       try {
         return (await (atomic ? allOrNothing : whole).submit(requests)) as (ChargeOutcome | StoaError)[]
       } catch (error) {
-        if (error instanceof RefusedBatch) throw error
+        if (error instanceof RefusedBatch) {
+          await keepDeclined(ctx, requests[error.index]!, error.refusal)
+          throw error
+        }
         if (isConflict(error) && tries < mostTries) continue
         if (isConflict(error)) throw new StoaError('unavailable', { retryAfter: 1, cause: error })
         if (atomic || isDatabaseUnavailable(error)) throw error
-        return Promise.all(requests.map((request) => submit(request).catch(refusalOrThrow)))
+        return submitEach(requests)
       }
     }
+  }
+
+  // In their order, and each by itself: only the guilty one is answered with a fault.
+  async function submitEach(requests: ChargeRequest[]): Promise<(ChargeOutcome | StoaError)[]> {
+    const outcomes: (ChargeOutcome | StoaError)[] = []
+    for (const request of requests) {
+      try {
+        outcomes.push(await submit(request))
+      } catch (error) {
+        if (!(error instanceof StoaError)) ctx.logger.error({ err: error }, 'a charge of a batch failed')
+        outcomes.push(error instanceof StoaError ? error : new StoaError('internal_error', { cause: error }))
+      }
+    }
+    return outcomes
   }
 
   /** Counts what is under way, and refuses what would be too much before anything of it is done. */
@@ -125,11 +143,6 @@ export class RefusedBatch extends Error {
     this.index = index
     this.refusal = refusal
   }
-}
-
-function refusalOrThrow(error: unknown): StoaError {
-  if (error instanceof StoaError) return error
-  throw error
 }
 
 // Serialization failure, deadlock, or a charge of the same eventId by another process on a location that has no wallet to lock.

@@ -109,7 +109,11 @@ export const Funds = Type.Object({
   available: Type.Number(),
   required: Type.Optional(Type.Number({ description: 'When the question named an amount or a meter.' })),
   currency: Type.String(),
-  reason: Type.Optional(OneOf(['insufficient_funds', 'wallet_suspended'], { description: 'Why not.' })),
+  reason: Type.Optional(
+    OneOf(['insufficient_funds', 'wallet_suspended', 'cap_reached', 'usage_limit_reached'], {
+      description: 'Why not.',
+    }),
+  ),
   exact: Type.Object({ available: ExactText, required: Type.Optional(ExactText) }),
 })
 

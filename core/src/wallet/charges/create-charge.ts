@@ -175,8 +175,10 @@ function captureHold(
 
 function count(batch: Batch, limits: Limit[], { units, amount }: Charge): void {
   for (const { counter } of limits) {
-    const counted = batch.counters.get(counterName(counter))!
-    counted.units += units
+    const counted = batch.counters.get(counterName(counter))
+    if (!counted) continue
+    // A cap is in money; units of many meters say nothing together.
+    if (counter.meterId !== null) counted.units += units
     counted.amount += amount
     batch.countedKeys.add(counted.key)
   }

@@ -11,6 +11,10 @@ import { priceCharge } from '../meters/price-charge.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor } from '../rebilling/rebilling.ts'
 import type { Tenant } from '../tenant.ts'
+import { findCaps } from '../caps/cap-store.ts'
+import { limitsOf, refuseBeyondLimits, unitsBefore } from '../caps/limits.ts'
+import { readCounters } from '../caps/usage-counters.ts'
+import { assertChargeable } from '../meters/meters.ts'
 import { readTerms } from './charge-terms.ts'
 
 export interface FundsQuestion {
@@ -26,17 +30,20 @@ export interface FundsQuestion {
  */
 export async function hasFunds(ctx: WalletContext, db: Db, tenant: Tenant, question: FundsQuestion) {
   const now = nowIso(ctx.clock)
-  const { required, payer, meterId } = await readQuestion(ctx, db, tenant, question, now)
+  const { required, payer, meterId, limited } = await readQuestion(ctx, db, tenant, question, now)
   const wallet = await findAccountById(db, accountId(payer))
   const available = wallet ? await availableIn(db, wallet, tenant, meterId, now) : 0n
-  const suspended = wallet?.status === 'suspended'
-  const enough = available >= (required === null || required < 1n ? 1n : required)
-  const reason = suspended ? ('wallet_suspended' as const) : ('insufficient_funds' as const)
+  const isSuspended = wallet?.status === 'suspended'
+  // What costs nothing can always be paid; without a question there has to be something.
+  const isEnough = available >= (required ?? 1n)
+  const reason: FundsReason | null = isSuspended
+    ? 'wallet_suspended'
+    : (limited ?? (isEnough ? null : 'insufficient_funds'))
   return {
-    hasFunds: enough && !suspended,
+    hasFunds: reason === null,
     ...(required === null ? amounts({ available }) : amounts({ available, required })),
     currency: payer.currency,
-    ...((suspended || !enough) && { reason }),
+    ...(reason !== null && { reason }),
   }
 }
 
@@ -51,7 +58,7 @@ async function readQuestion(
   tenant: Tenant,
   question: FundsQuestion,
   now: string,
-): Promise<{ required: Micros | null; payer: AccountKey; meterId: string | null }> {
+): Promise<Question> {
   const amount = given(question.amount)
   const meterId = given(question.meterId)
   if (amount !== null || meterId === null) {
@@ -59,17 +66,48 @@ async function readQuestion(
     if (amount !== null && (required === null || required < 0n)) {
       throw invalidField('amount', 'must be a decimal with at most 6 decimals')
     }
-    return { required, payer: await usualPayer(ctx, db, tenant), meterId: null }
+    return { required, payer: await usualPayer(ctx, db, tenant), meterId: null, limited: null }
   }
   const key = { ...tenant, meterId }
   const terms = (await readTerms(db, [key], now)).get(key)
   if (!terms) throw new StoaError('meter_not_found')
-  if (terms.meter.status === 'inactive') throw new StoaError('meter_inactive')
+  const { meter, rule, payer } = terms
+  assertChargeable(meter, tenant.environment)
   const units = toMicros(given(question.units) ?? '')
   if (units === null || units <= 0n) throw new StoaError('invalid_units')
-  const price = given(question.price)
-  const priced = priceCharge(terms.meter.price, { units, price, currency: null, used: 0n })
-  return { required: resell(terms.rule, priced.amount, units).amount, payer: terms.payer, meterId }
+  const { installationId } = tenant
+  const limits = limitsOf(meter, installationId, await findCaps(db, [installationId]), now)
+  const counters = await readCounters(
+    db,
+    ctx.dialect,
+    limits.map(({ counter }) => counter),
+  )
+  const used = unitsBefore(limits, counters)
+  const priced = priceCharge(meter.price, { units, price: given(question.price), currency: null, used })
+  const { amount: required } = resell(rule, priced.amount, units)
+  return { required, payer, meterId, limited: limitedBy(limits, counters, { units, amount: required }) }
+}
+
+interface Question {
+  /** Null when it is only asked whether there is anything. */
+  required: Micros | null
+  payer: AccountKey
+  meterId: string | null
+  /** What would refuse it however much there is. */
+  limited: LimitCode | null
+}
+
+type LimitCode = 'cap_reached' | 'usage_limit_reached'
+type FundsReason = LimitCode | 'insufficient_funds' | 'wallet_suspended'
+
+function limitedBy(...asked: Parameters<typeof refuseBeyondLimits>): LimitCode | null {
+  try {
+    refuseBeyondLimits(...asked)
+    return null
+  } catch (error) {
+    if (error instanceof StoaError) return error.code as LimitCode
+    throw error
+  }
 }
 
 /** Who pays for what is no meter's: the rule for all of the application's items decides. */

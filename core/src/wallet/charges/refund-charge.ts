@@ -46,7 +46,7 @@ export async function refundCharge(
 ): Promise<RefundOutcome> {
   const found = await findCharge(db, tenant, chargeId)
   if (!found) throw new StoaError('charge_not_found')
-  // The only lock it ever takes, so it cannot stand in a circle with batches: the wallet's, or where nothing was paid, and
+  // The first lock it takes, before those of counters, as batches do: the wallet's, or where nothing was paid, and
   // there may be none, the charge's. Who waited for it looks again.
   const journal = await openJournal(ctx, db, found.accountId === null ? [] : [found.accountId])
   if (found.accountId === null) await lockCharge(db, ctx.dialect, chargeId)

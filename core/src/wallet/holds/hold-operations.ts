@@ -2,6 +2,7 @@ import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { StoaError, Type, OneOf } from '../../kernel/index.ts'
 import { readChargeRequest } from '../charges/read-charge-request.ts'
+import { keepDeclined } from '../charges/keep-declined.ts'
 import type { ChargeQueue } from '../charges/charge-queue.ts'
 import { chargeCreated } from '../charges/charge-schemas.ts'
 import type { WalletContext } from '../context.ts'
@@ -53,9 +54,16 @@ export function holdOperations(ctx: WalletContext, queue: ChargeQueue): Operatio
       body: HoldBody,
       responses: { 201: HoldMade, 200: HoldMade },
       errors: [...refusals, 'validation_failed'],
+      // Its own, so that what was declined can be kept when it is rolled back.
+      transaction: false,
       handler: async ({ caller, db, body }) => {
         const request = readHoldRequest(caller, body)
-        const { hold, replayed } = await inTransaction(db, (trx) => makeHold(ctx, trx, request))
+        const { hold, replayed } = await inTransaction(db, (trx) => makeHold(ctx, trx, request)).catch(
+          async (error: unknown) => {
+            if (error instanceof StoaError) await keepDeclined(ctx, request, error)
+            throw error
+          },
+        )
         const made = { success: true as const, ...holdShape(hold) }
         return replayed ? reply(200, made, { 'Idempotent-Replayed': 'true' }) : reply(201, made)
       },

@@ -1,0 +1,28 @@
+import type { Knex } from 'knex'
+import { deleteInBatches } from '../../database/index.ts'
+import { createPoller, isoIn, type Poller } from '../../kernel/index.ts'
+import type { WalletContext } from '../context.ts'
+
+const day = 86_400
+/** How long is kept what was declined: as long as charges can be asked about by their events. */
+const attemptDays = 90
+/** A counter is looked at for a month at most. */
+const counterDays = 62
+
+/** Removes what nobody asks for any more. The ledger and charges are never among it. */
+export function createBillingSweeper(ctx: WalletContext): Poller {
+  return createPoller(
+    ctx,
+    'what was declined long ago',
+    async () => {
+      const { db, clock } = ctx
+      const before = (days: number, time: string) => (query: Knex.QueryBuilder) =>
+        void query.where(time, '<', isoIn(clock, -days * day))
+      // By their times: all that have such a time are old enough.
+      await deleteInBatches(db, 'stoa_charge_attempts', 'last_time', before(attemptDays, 'last_time'))
+      await deleteInBatches(db, 'stoa_usage_counters', 'period_start', before(counterDays, 'period_start'))
+      return 0
+    },
+    { pollMilliseconds: 3_600_000 },
+  )
+}
