@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
 import { createGroupCommit, openDatabase } from '../../core/src/database/index.ts'
 import { createDispatcher } from '../../core/src/deliveries/index.ts'
 import { publish, publishMany, type EventsContext } from '../../core/src/events/index.ts'
@@ -41,7 +42,7 @@ async function run({ url, name, point, passage, ahead }: Orders): Promise<void> 
   const pass = (here: KillPoint) => {
     if (here === point && ++passed === passage) die()
   }
-  watch(ctx, pass)
+  await watch(ctx, pass)
   createDispatcher(ctx).start()
   if (point === 'never') return
   const publishing = [0, 1].map((writer) => publishAlone(ctx, `${name}-alone-${writer}`))
@@ -49,7 +50,7 @@ async function run({ url, name, point, passage, ahead }: Orders): Promise<void> 
 }
 
 /** Every point has a place in the code that cannot be passed without being noticed here. */
-function watch(ctx: EventsContext, pass: (here: KillPoint) => void): void {
+async function watch(ctx: EventsContext, pass: (here: KillPoint) => void): Promise<void> {
   ctx.signals.on('deliveries-due', () => pass('committed'))
   const { send } = ctx.outbound
   ctx.outbound.send = async (request) => {
@@ -62,6 +63,30 @@ function watch(ctx: EventsContext, pass: (here: KillPoint) => void): void {
     if (/^insert into .stoa_delivery_attempts/.test(sql)) pass('attempts-written')
     if (/^update .stoa_deliveries. set .*.completed_time/.test(sql)) pass('deliveries-written')
   })
+  if (ctx.dialect.inProcess) await watchInserts(ctx, () => pass('attempts-written'))
+}
+
+interface Statement {
+  run(...values: unknown[]): unknown
+}
+
+/** Where rows are inserted by a statement of the connection's own, knex tells of none. */
+async function watchInserts({ db }: EventsContext, written: () => void): Promise<void> {
+  const client = db.client as Knex.Client
+  const connection = (await client.acquireConnection()) as { prepare(sql: string): Statement }
+  const prepare = connection.prepare.bind(connection)
+  connection.prepare = (sql) => {
+    const statement = prepare(sql)
+    if (!/^insert into .stoa_delivery_attempts/.test(sql)) return statement
+    return {
+      run(...values) {
+        const result = statement.run(...values)
+        written()
+        return result
+      },
+    }
+  }
+  await client.releaseConnection(connection)
 }
 
 const eventOf = (eventId: string) => {
