@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { DemoWorld } from '@stoa/core/testing'
 import pg from 'pg'
 import { startPostgres } from '../support/postgres-server.ts'
-import { benchCharges } from './bench-charges.ts'
 import { benchDeliveries } from './bench-deliveries.ts'
 import { benchReads } from './bench-reads.ts'
 import { benchTokens } from './bench-tokens.ts'
+import { benchWallet } from './bench-wallet.ts'
 import { startChild, type Child } from './child.ts'
 
 /**
@@ -51,10 +51,12 @@ try {
     const host = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [database])
     const cold = await startChild<{ url: string; world: DemoWorld }>('./stoa-server.ts', [coldDatabase, 'cold'])
     const subject = { label, host, cold, bare }
-    await benchReads(subject, seconds)
-    await benchTokens(subject, seconds)
+    if (only === null) {
+      await benchReads(subject, seconds)
+      await benchTokens(subject, seconds)
+    }
     await cold.stop()
-    await benchCharges(subject, seconds)
+    await benchWallet(subject, seconds, { database, postgres: at !== file })
     await host.stop()
     console.log('')
   }
