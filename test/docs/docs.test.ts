@@ -37,17 +37,24 @@ const argumentsOf = (line: string) => [...line.matchAll(/"([^"]+)"|(\S+)/g)].map
 
 const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
 
-/** What comments behind `console.log` say is printed; … stands for what differs from run to run. */
-const promisedBy = (code: string) =>
-  [...code.matchAll(/^ *console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)].map(
-    ([, text = '']) => new RegExp(`^${text.split('…').map(escape).join('.*')}$`),
+/**
+ * What comments behind `console.log` say is printed, call by call; … stands for what differs from run to run. What is printed in a loop has
+ * a comment for each line, below the call.
+ */
+const promisesOf = (code: string) =>
+  [...code.matchAll(/^ *console\.log\(.*?\)(?: (\/\/ .+)|((?:\n *\/\/ .+)+))$/gm)].map(([, behind, below]) =>
+    [...(behind ?? below!).matchAll(/\/\/ (.+)/g)].map(
+      ([, text = '']) => new RegExp(`^${text.split('…').map(escape).join('.*')}$`),
+    ),
   )
+
+const promisedBy = (code: string) => promisesOf(code).flat()
 
 /** Whether all that was promised was printed, and nothing else. In any order: receivers run beside what waits for them. */
 function expectPromised(stdout: string, code: string) {
   const promised = promisedBy(code)
   const printed = stdout.trimEnd().split('\n')
-  expect(promised.length).toBe(code.split('console.log(').length - 1)
+  expect(promisesOf(code).length).toBe(code.split('console.log(').length - 1)
   expect(promised.filter((line) => !printed.some((each) => line.test(each)))).toEqual([])
   expect(printed.filter((each) => !promised.some((line) => line.test(each)))).toEqual([])
 }
@@ -259,6 +266,17 @@ describe('the guides', () => {
     expect(ran.stdout).toBe(
       'healthy: true\ncharged: true 0.1\nrefused: 402 insufficient_funds\nrebilly: application.secret-rotated 204 1\n',
     )
+  })
+
+  test.each(['charging-for-usage'])('%s: every snippet runs, and prints what it says, in order', async (page) => {
+    const code = await programOf(`docs/guides/${page}.md`, 'js')
+    const ran = await runProgram(page, code, await makeHome())
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expectPromised(ran.stdout, code)
+    const printed = ran.stdout.trimEnd().split('\n')
+    const promised = promisedBy(code)
+    expect(printed).toHaveLength(promised.length)
+    for (const [index, line] of promised.entries()) expect(printed[index]).toMatch(line)
   })
 
   test('versions: every snippet runs', async () => {
