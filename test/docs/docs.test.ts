@@ -268,7 +268,7 @@ describe('the guides', () => {
     )
   })
 
-  test.each(['charging-for-usage'])('%s: every snippet runs, and prints what it says, in order', async (page) => {
+  test.each(['charging-for-usage', 'reselling', 'getting-paid'])('%s: every snippet runs, and prints what it says, in order', async (page) => {
     const code = await programOf(`docs/guides/${page}.md`, 'js')
     const ran = await runProgram(page, code, await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
