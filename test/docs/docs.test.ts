@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createHost } from '@stoa/core'
 import { createTestHost } from '@stoa/core/testing'
@@ -15,6 +16,7 @@ import {
   serveStoa,
   spawnNode,
   startStoa,
+  type Ran,
 } from '../support/run-stoa.ts'
 import { openReceiver } from '../events/support.ts'
 import { installByBrowser, type Credentials } from '../sdk/install-by-browser.ts'
@@ -57,6 +59,16 @@ function expectPromised(stdout: string, code: string) {
   expect(promisesOf(code).length).toBe(code.split('console.log(').length - 1)
   expect(promised.filter((line) => !printed.some((each) => line.test(each)))).toEqual([])
   expect(printed.filter((each) => !promised.some((line) => line.test(each)))).toEqual([])
+}
+
+/** Whether a program ended well, and printed what was promised in its order. */
+function expectPrinted(ran: Ran, code: string) {
+  expect(ran).toMatchObject({ code: 0, stderr: '' })
+  expectPromised(ran.stdout, code)
+  const printed = ran.stdout.trimEnd().split('\n')
+  const promised = promisedBy(code)
+  expect(printed).toHaveLength(promised.length)
+  for (const [index, line] of promised.entries()) expect(printed[index]).toMatch(line)
 }
 
 async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
@@ -268,15 +280,42 @@ describe('the guides', () => {
     )
   })
 
-  test.each(['charging-for-usage', 'reselling', 'getting-paid'])('%s: every snippet runs, and prints what it says, in order', async (page) => {
+  test.each(['charging-for-usage', 'reselling'])('%s: every snippet runs, and prints what it says', async (page) => {
     const code = await programOf(`docs/guides/${page}.md`, 'js')
-    const ran = await runProgram(page, code, await makeHome())
-    expect(ran).toMatchObject({ code: 0, stderr: '' })
-    expectPromised(ran.stdout, code)
-    const printed = ran.stdout.trimEnd().split('\n')
-    const promised = promisedBy(code)
-    expect(printed).toHaveLength(promised.length)
-    for (const [index, line] of promised.entries()) expect(printed[index]).toMatch(line)
+    expectPrinted(await runProgram(page, code, await makeHome()), code)
+  })
+
+  test('getting paid: every snippet runs and prints what it says, and so do the commands on its books', async () => {
+    const home = await makeHome()
+    const page = 'docs/guides/getting-paid.md'
+    const code = await programOf(page, 'js')
+    expectPrinted(await runProgram('getting-paid', code, home), code)
+    const books = join(home, 'books.db')
+    const env = { STOA_HOME: home, STOA_DATABASE: books }
+    const lines = (await programOf(page, 'sh')).split('\n').filter((line) => line !== '')
+    expect(lines.length).toBeGreaterThan(5)
+    for (const line of lines) {
+      const [command = '', file] = line.split(' > ')
+      expect(command).toMatch(/^npm run -s stoa -- ledger /)
+      const args = argumentsOf(command.slice('npm run -s stoa --'.length))
+      const result = await runStoa(
+        args.map((each) => (/\.(jsonl|db)$/.test(each) ? join(home, each) : each)),
+        env,
+      )
+      expect(result, line).toMatchObject({ code: 0, stderr: '' })
+      if (file) await writeFile(join(home, file), result.stdout)
+    }
+
+    const database = new Database(books)
+    database.exec(`update stoa_ledger_accounts set balance = balance + 1000000000000
+      where kind = 'wallet' and owner_type = 'organization' and environment = 'production'`)
+    database.close()
+    const found = await runStoa(['ledger', 'check'], env)
+    const [shown] = (await snippetsOf(page)).filter(({ language }) => language === 'text')
+    expect(found.code).toBe(1)
+    for (const line of shown!.code.trimEnd().split('\n')) {
+      expect(found.stdout).toMatch(new RegExp(`^${line.split('…').map(escape).join('.*')}$`, 'm'))
+    }
   })
 
   test('versions: every snippet runs', async () => {
