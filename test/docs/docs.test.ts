@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createHost } from '@stoa/core'
+import { createHost, errorCatalogue, eventCatalogue, type ErrorCode } from '@stoa/core'
 import { createTestHost } from '@stoa/core/testing'
 import { parseConfig } from '../../core/src/config.ts'
 import { variables } from '../../apps/server/src/environment.ts'
@@ -285,6 +285,30 @@ describe('the guides', () => {
     expectPrinted(await runProgram(page, code, await makeHome()), code)
   })
 
+  test('charging for usage: the table has every refusal of a charge, with its status', async () => {
+    const page = await readFile(join(root, 'docs/guides/charging-for-usage.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) +\| (\d{3}) +\|/gm)].flatMap(([, names = '', status]) =>
+      [...names.matchAll(/\w+/g)].map(([code]) => [code, Number(status)] as const),
+    )
+    for (const [code, status] of rows) expect(errorCatalogue[code as ErrorCode]?.[0], code).toBe(status)
+    const host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+' })
+    const errorsOf = (id: string) => host.operations.find((operation) => operation.id === id)!.errors!
+    await host.stop()
+    expect(rows.map(([code]) => code)).toEqual(expect.arrayContaining([...errorsOf('charge')]))
+    for (const code of [...errorsOf('captureHold'), ...errorsOf('refundCharge')]) {
+      if (code !== 'not_found') expect(page).toContain(`\`${code}\``)
+    }
+  })
+
+  test.each(['charging-for-usage', 'reselling', 'getting-paid'])('%s names events that exist', async (name) => {
+    const page = await readFile(join(root, `docs/guides/${name}.md`), 'utf8')
+    const named = [
+      ...page.matchAll(/`((?:cap|charge|grant|hold|installation|payout|subscription|top-up|wallet)\.[a-z-]+)`/g),
+    ]
+    for (const [, type] of named) expect(Object.keys(eventCatalogue)).toContain(type)
+    expect(named.length).toBeGreaterThan(2)
+  })
+
   test('getting paid: every snippet runs and prints what it says, and so do the commands on its books', async () => {
     const home = await makeHome()
     const page = 'docs/guides/getting-paid.md'
@@ -386,6 +410,17 @@ describe('the guides', () => {
     const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
     const listed = [...page.matchAll(/^\| `(stoa_\w+)`/gm)].map(([, name]) => name!)
     expect(listed.sort()).toEqual(names.sort())
+  })
+
+  test('operating: the table names every option of wallets with its default', async () => {
+    const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
+    const { currency, wallet } = parseConfig({ secret: 'a secret that only tests know, 32+' })
+    const options = Object.entries(wallet).map(([name, value]) => [`wallet.${name}`, String(value)])
+    const rows = [...page.matchAll(/^\| `((?:wallet\.)?[a-z]\w+)` +\| `([^`]+)` +\|/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ])
+    expect(Object.fromEntries(rows)).toEqual({ currency, ...Object.fromEntries(options) })
   })
 
   test('operating: the table names every variable with its default', async () => {
