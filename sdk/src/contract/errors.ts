@@ -75,6 +75,11 @@ export const errorCatalogue = {
   in_use: [409, 'In use', 'Something else still refers to this; remove that first.'],
   last_owner: [409, 'Last owner', 'An organization keeps at least one owner; name another first.'],
   limit_reached: [409, 'Limit reached', 'There are as many of these as can be; remove one first.'],
+  hold_closed: [
+    409,
+    'Hold closed',
+    'The hold was captured, released or has expired; make a new one, or charge without it.',
+  ],
   body_too_large: [413, 'Body too large', 'The body is larger than this host accepts.'],
   unsupported_media_type: [415, 'Unsupported media type', 'Send application/json in UTF-8.'],
   validation_failed: [422, 'Invalid data', 'Some fields were refused; see invalidFields.'],
@@ -145,11 +150,6 @@ export const errorCatalogue = {
     422,
     'Usage limit reached',
     'The meter takes no more units in this period; wait until it ends.',
-  ],
-  hold_closed: [
-    409,
-    'Hold closed',
-    'The hold was captured, released or has expired; make a new one, or charge without it.',
   ],
   hold_exceeded: [
     422,
