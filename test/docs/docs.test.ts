@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createHost } from '@stoa/core'
+import { createHost, errorCatalogue, eventCatalogue, type ErrorCode } from '@stoa/core'
 import { createTestHost } from '@stoa/core/testing'
 import { parseConfig } from '../../core/src/config.ts'
 import { variables } from '../../apps/server/src/environment.ts'
@@ -15,6 +16,7 @@ import {
   serveStoa,
   spawnNode,
   startStoa,
+  type Ran,
 } from '../support/run-stoa.ts'
 import { openReceiver } from '../events/support.ts'
 import { installByBrowser, type Credentials } from '../sdk/install-by-browser.ts'
@@ -37,19 +39,36 @@ const argumentsOf = (line: string) => [...line.matchAll(/"([^"]+)"|(\S+)/g)].map
 
 const escape = (text: string) => text.replaceAll(/[$()*+.?[\]\\^{|}]/g, String.raw`\$&`)
 
-/** What comments behind `console.log` say is printed; … stands for what differs from run to run. */
-const promisedBy = (code: string) =>
-  [...code.matchAll(/^ *console\.log\(.*?\)(?: |\n)\/\/ (.+)$/gm)].map(
-    ([, text = '']) => new RegExp(`^${text.split('…').map(escape).join('.*')}$`),
+/**
+ * What comments behind `console.log` say is printed, call by call; … stands for what differs from run to run. What is printed in a loop has
+ * a comment for each line, below the call.
+ */
+const promisesOf = (code: string) =>
+  [...code.matchAll(/^ *console\.log\(.*?\)(?: (\/\/ .+)|((?:\n *\/\/ .+)+))$/gm)].map(([, behind, below]) =>
+    [...(behind ?? below!).matchAll(/\/\/ (.+)/g)].map(
+      ([, text = '']) => new RegExp(`^${text.split('…').map(escape).join('.*')}$`),
+    ),
   )
+
+const promisedBy = (code: string) => promisesOf(code).flat()
 
 /** Whether all that was promised was printed, and nothing else. In any order: receivers run beside what waits for them. */
 function expectPromised(stdout: string, code: string) {
   const promised = promisedBy(code)
   const printed = stdout.trimEnd().split('\n')
-  expect(promised.length).toBe(code.split('console.log(').length - 1)
+  expect(promisesOf(code).length).toBe(code.split('console.log(').length - 1)
   expect(promised.filter((line) => !printed.some((each) => line.test(each)))).toEqual([])
   expect(printed.filter((each) => !promised.some((line) => line.test(each)))).toEqual([])
+}
+
+/** Whether a program ended well, and printed what was promised in its order. */
+function expectPrinted(ran: Ran, code: string) {
+  expect(ran).toMatchObject({ code: 0, stderr: '' })
+  expectPromised(ran.stdout, code)
+  const printed = ran.stdout.trimEnd().split('\n')
+  const promised = promisedBy(code)
+  expect(printed).toHaveLength(promised.length)
+  for (const [index, line] of promised.entries()) expect(printed[index]).toMatch(line)
 }
 
 async function startProgram(name: string, code: string, cwd: string, args: string[] = []) {
@@ -261,6 +280,68 @@ describe('the guides', () => {
     )
   })
 
+  test.each(['charging-for-usage', 'reselling'])('%s: every snippet runs, and prints what it says', async (page) => {
+    const code = await programOf(`docs/guides/${page}.md`, 'js')
+    expectPrinted(await runProgram(page, code, await makeHome()), code)
+  })
+
+  test('charging for usage: the table has every refusal of a charge, with its status', async () => {
+    const page = await readFile(join(root, 'docs/guides/charging-for-usage.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) +\| (\d{3}) +\|/gm)].flatMap(([, names = '', status]) =>
+      [...names.matchAll(/\w+/g)].map(([code]) => [code, Number(status)] as const),
+    )
+    for (const [code, status] of rows) expect(errorCatalogue[code as ErrorCode]?.[0], code).toBe(status)
+    const host = await createHost({ database: ':memory:', secret: 'a secret that only tests know, 32+' })
+    const errorsOf = (id: string) => host.operations.find((operation) => operation.id === id)!.errors!
+    await host.stop()
+    expect(rows.map(([code]) => code)).toEqual(expect.arrayContaining([...errorsOf('charge')]))
+    for (const code of [...errorsOf('captureHold'), ...errorsOf('refundCharge')]) {
+      if (code !== 'not_found') expect(page).toContain(`\`${code}\``)
+    }
+  })
+
+  test.each(['charging-for-usage', 'reselling', 'getting-paid'])('%s names events that exist', async (name) => {
+    const page = await readFile(join(root, `docs/guides/${name}.md`), 'utf8')
+    const named = [
+      ...page.matchAll(/`((?:cap|charge|grant|hold|installation|payout|subscription|top-up|wallet)\.[a-z-]+)`/g),
+    ]
+    for (const [, type] of named) expect(Object.keys(eventCatalogue)).toContain(type)
+    expect(named.length).toBeGreaterThan(2)
+  })
+
+  test('getting paid: every snippet runs and prints what it says, and so do the commands on its books', async () => {
+    const home = await makeHome()
+    const page = 'docs/guides/getting-paid.md'
+    const code = await programOf(page, 'js')
+    expectPrinted(await runProgram('getting-paid', code, home), code)
+    const books = join(home, 'books.db')
+    const env = { STOA_HOME: home, STOA_DATABASE: books }
+    const lines = (await programOf(page, 'sh')).split('\n').filter((line) => line !== '')
+    expect(lines.length).toBeGreaterThan(5)
+    for (const line of lines) {
+      const [command = '', file] = line.split(' > ')
+      expect(command).toMatch(/^npm run -s stoa -- ledger /)
+      const args = argumentsOf(command.slice('npm run -s stoa --'.length))
+      const result = await runStoa(
+        args.map((each) => (/\.(jsonl|db)$/.test(each) ? join(home, each) : each)),
+        env,
+      )
+      expect(result, line).toMatchObject({ code: 0, stderr: '' })
+      if (file) await writeFile(join(home, file), result.stdout)
+    }
+
+    const database = new Database(books)
+    database.exec(`update stoa_ledger_accounts set balance = balance + 1000000000000
+      where kind = 'wallet' and owner_type = 'organization' and environment = 'production'`)
+    database.close()
+    const found = await runStoa(['ledger', 'check'], env)
+    const [shown] = (await snippetsOf(page)).filter(({ language }) => language === 'text')
+    expect(found.code).toBe(1)
+    for (const line of shown!.code.trimEnd().split('\n')) {
+      expect(found.stdout).toMatch(new RegExp(`^${line.split('…').map(escape).join('.*')}$`, 'm'))
+    }
+  })
+
   test('versions: every snippet runs', async () => {
     const ran = await runProgram('versions', await programOf('docs/guides/versions.md', 'js'), await makeHome())
     expect(ran).toMatchObject({ code: 0, stderr: '' })
@@ -329,6 +410,17 @@ describe('the guides', () => {
     const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
     const listed = [...page.matchAll(/^\| `(stoa_\w+)`/gm)].map(([, name]) => name!)
     expect(listed.sort()).toEqual(names.sort())
+  })
+
+  test('operating: the table names every option of wallets with its default', async () => {
+    const page = await readFile(join(root, 'docs/guides/operating.md'), 'utf8')
+    const { currency, wallet } = parseConfig({ secret: 'a secret that only tests know, 32+' })
+    const options = Object.entries(wallet).map(([name, value]) => [`wallet.${name}`, String(value)])
+    const rows = [...page.matchAll(/^\| `((?:wallet\.)?[a-z]\w+)` +\| `([^`]+)` +\|/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ])
+    expect(Object.fromEntries(rows)).toEqual({ currency, ...Object.fromEntries(options) })
   })
 
   test('operating: the table names every variable with its default', async () => {

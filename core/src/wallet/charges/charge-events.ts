@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../events/index.ts'
 import { microsText, withPrefix } from '../../kernel/index.ts'
-import type { ChargeRecord } from './charge.ts'
+import { paidPerUnit, type ChargeRecord } from './charge.ts'
 import type { WalletContext } from '../context.ts'
 
 /**
@@ -19,7 +19,7 @@ export function chargeEvent(type: 'charge.created' | 'charge.refunded', charge: 
     eventId: charge.eventId,
     userId: charge.userId,
     units: microsText(charge.units),
-    pricePerUnit: microsText(charge.unitPrice),
+    pricePerUnit: microsText(paidPerUnit(charge)),
     amount: microsText(charge.amount),
     baseAmount: microsText(charge.baseAmount),
     currency: charge.currency,

@@ -1,6 +1,6 @@
 import { Nullable, OneOf, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import { amounts, ExactText, StorableText } from '../exact.ts'
-import type { Charge } from './charge.ts'
+import { paidPerUnit, type Charge } from './charge.ts'
 import { mostCounted } from './charge-store.ts'
 
 const Name = (description: string) => StorableText(255, description)
@@ -146,6 +146,7 @@ export function chargeShape(charge: Charge): Static<typeof ChargeShape> {
   }
 }
 
-function amountsOf({ amount, unitPrice, units }: Charge) {
-  return amounts({ amountCharged: amount, pricePerUnit: unitPrice, units })
+function amountsOf(charge: Charge) {
+  const { amount, units } = charge
+  return amounts({ amountCharged: amount, pricePerUnit: paidPerUnit(charge), units })
 }

@@ -1,5 +1,5 @@
 import type { Environment } from '../../context.ts'
-import type { Micros } from '../../kernel/index.ts'
+import { divideMicros, type Micros } from '../../kernel/index.ts'
 import type { PriceLine } from '../meters/price-charge.ts'
 
 /**
@@ -56,6 +56,11 @@ export interface Charge extends ChargeRecord {
   refundedTime: string | null
   /** Whether all of it was given back. */
   isRefunded: boolean
+}
+
+/** What the payer pays for a unit: where the charge was resold, more than the application asks. */
+export function paidPerUnit({ amount, baseAmount, unitPrice, units }: ChargeRecord): Micros {
+  return amount === baseAmount || units === 0n ? unitPrice : divideMicros(amount, units)
 }
 
 /** What names a charge before it has an id. */

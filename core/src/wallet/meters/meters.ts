@@ -41,7 +41,8 @@ export interface Meter extends Product {
 /** Throws `meter_inactive`, also for a test meter in production. */
 export function assertChargeable({ status }: Meter, environment: Environment): void {
   if (status === 'active' || (status === 'test' && environment === 'sandbox')) return
-  throw new StoaError('meter_inactive')
+  const message = 'It is a test meter, which takes charges in the sandbox only.'
+  throw new StoaError('meter_inactive', status === 'test' ? { message } : undefined)
 }
 
 export interface NewMeter extends PriceInput, Partial<Product> {

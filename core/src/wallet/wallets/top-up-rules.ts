@@ -62,7 +62,7 @@ function readTerms(input: NewTopUpRule, currency: string) {
   const threshold = readAmount(input.threshold, 'threshold', 0n)
   const [amount, target, dailyLimit] = [maybe('amount'), maybe('target'), maybe('dailyLimit')]
   if ((amount === null) === (target === null)) {
-    throw invalidField('amount', 'is required, or target; one of the two')
+    throw invalidField('amount', 'or target is required, and not both')
   }
   if (target !== null && target < threshold) throw invalidField('target', 'must be at least the threshold')
   if (amount !== null && dailyLimit !== null && amount > dailyLimit) {
