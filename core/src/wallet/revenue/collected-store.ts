@@ -52,11 +52,12 @@ export async function nextEarningAccounts(
 
 export async function earningAccountsOf(
   db: Db,
-  organizationId: string,
+  organizationIds: string[],
   { environment, currency }: Where,
 ): Promise<EarningAccount[]> {
   const rows = (await db(accounts)
-    .where({ organization_id: organizationId, environment, currency })
+    .whereIn('organization_id', organizationIds)
+    .where({ environment, currency })
     .whereIn('kind', earning)
     .orderBy('id')) as Row[]
   return rows.map(mapAccount)

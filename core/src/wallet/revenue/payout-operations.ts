@@ -142,7 +142,7 @@ function earningOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, query }) => {
         const { organizationId, environment } = caller
         const currency = query.currency ?? ctx.config.currency
-        const accounts = await earningAccountsOf(db, organizationId, { environment, currency })
+        const accounts = await earningAccountsOf(db, [organizationId], { environment, currency })
         const dues = await findDues(
           db,
           accounts.map(({ id }) => id),

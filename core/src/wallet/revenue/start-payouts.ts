@@ -11,6 +11,7 @@ import { payoutEvent } from './payout-events.ts'
 import { minorUnitOf, planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
 import {
   collectItems,
+  earningAccountsOf,
   findBusy,
   findCollected,
   findCollecting,
@@ -21,7 +22,7 @@ import {
   type EarnedEntry,
   type EarningAccount,
 } from './collected-store.ts'
-import { finishRun, insertPayouts, insertRun } from './payout-store.ts'
+import { finishRun, insertRun, savePayouts } from './payout-store.ts'
 
 /** What is set off; the currency is the host's when it is not named. */
 export interface PayoutRunWish {
@@ -74,8 +75,9 @@ export async function startPayouts(ctx: WalletContext, db: Db, wish: PayoutRunWi
       run.cutoffTime,
     )
     for (const account of accounts.filter(({ id }) => busy.has(id))) await collect(ctx, db, run, account)
-    await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, accounts))
-    after = accounts.map(({ organizationId }) => organizationId).reduce((last, id) => (id > last ? id : last))
+    const organizationIds = [...new Set(accounts.map(({ organizationId }) => organizationId))]
+    await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, organizationIds))
+    after = organizationIds.reduce((last, id) => (id > last ? id : last))
   }
   const finishedTime = nowIso(ctx.clock)
   await finishRun(db, run.id, finishedTime)
@@ -133,9 +135,11 @@ async function payOrganizations(
   ctx: WalletContext,
   trx: Knex.Transaction,
   run: PayoutRun,
-  accounts: EarningAccount[],
+  organizationIds: string[],
 ): Promise<void> {
   const journal = await lockClearing(ctx, trx, run)
+  // Looked for under the lock: while this run collected, for minutes maybe, another one may have collected of accounts that are newer.
+  const accounts = await earningAccountsOf(trx, organizationIds, run)
   const clearing = journal.account(accountId(platformAccount('payout_clearing', run)))!
   const rules = { minimum: run.minimum, minorUnit: minorUnitOf(run.currency) }
   const dues = await findCollected(
@@ -190,7 +194,7 @@ async function payOrganizations(
   }
   if (made.length === 0) return
   await journal.write()
-  await insertPayouts(trx, ctx.dialect, made)
+  await savePayouts(trx, made)
   await publishMany(
     ctx,
     trx,
