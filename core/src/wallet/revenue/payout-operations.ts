@@ -4,9 +4,10 @@ import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operat
 import { Id, invalidField, OneOf, StoaError, Type } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
+import { minorUnit } from '../currency.ts'
 import { amounts } from '../exact.ts'
 import { readEarnings, readPayouts, writePayouts } from '../permissions.ts'
-import { minorUnitOf, payoutStatuses, planPayout, type Payout } from './payout.ts'
+import { payoutStatuses, planPayout, type Payout } from './payout.ts'
 import {
   Currency,
   earnedWith,
@@ -147,7 +148,7 @@ function earningOperations(ctx: WalletContext): Operation[] {
           db,
           accounts.map(({ id }) => id),
         )
-        const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnitOf(currency) })
+        const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnit(currency) })
         const due = [...dues.values()].reduce((sum, { earned, carriedIn }) => sum + earned + carriedIn, 0n)
         return {
           organizationId,

@@ -4,11 +4,12 @@ import { inTransaction, type Db } from '../../database/index.ts'
 import { publishMany } from '../../events/index.ts'
 import { invalidField, newId, nowIso, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { minorUnit } from '../currency.ts'
 import { accountId, platformAccount } from '../ledger/account.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { payoutEvent } from './payout-events.ts'
-import { minorUnitOf, planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
+import { planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
 import {
   collectItems,
   earningAccountsOf,
@@ -141,7 +142,7 @@ async function payOrganizations(
   // Looked for under the lock: while this run collected, for minutes maybe, another one may have collected of accounts that are newer.
   const accounts = await earningAccountsOf(trx, organizationIds, run)
   const clearing = journal.account(accountId(platformAccount('payout_clearing', run)))!
-  const rules = { minimum: run.minimum, minorUnit: minorUnitOf(run.currency) }
+  const rules = { minimum: run.minimum, minorUnit: minorUnit(run.currency) }
   const dues = await findCollected(
     trx,
     accounts.map(({ id }) => id),
@@ -188,6 +189,7 @@ async function payOrganizations(
       reference: null,
       failure: null,
       settledBy: null,
+      settlementId: null,
       createdTime: journal.now,
       settledTime: null,
     })
