@@ -1,4 +1,4 @@
-import { appendOnly } from '../append-only.ts'
+import { appendOnly, changed, refuseChanges } from '../append-only.ts'
 import type { Migration } from '../migrate.ts'
 
 export const billingMigration: Migration = {
@@ -210,6 +210,8 @@ export const billingMigration: Migration = {
       column.text('reference').nullable()
       column.text('failure').nullable()
       column.text('settled_by').nullable()
+      // How it ended was told under this number.
+      column.text('settlement_id').nullable()
       column.time('created_time')
       column.time('settled_time').nullable()
       table.index(['organization_id', 'environment', 'id'])
@@ -218,6 +220,7 @@ export const billingMigration: Migration = {
       // What payouts book on the accounts they are of is no earning: these find it.
       table.unique(['transaction_id'])
       table.unique(['reversal_id'])
+      table.unique(['settlement_id'])
     })
     await trx.raw(
       `create unique index stoa_payouts_collecting on stoa_payouts (organization_id, environment, currency)
@@ -267,8 +270,28 @@ export const billingMigration: Migration = {
       table.index(['account_id', 'id'])
     })
 
-    for (const table of ['stoa_cap_changes', 'stoa_subscription_items', 'stoa_platform_fees', 'stoa_adjustments']) {
+    for (const table of [
+      'stoa_cap_changes',
+      'stoa_subscription_items',
+      'stoa_platform_fees',
+      'stoa_payout_items',
+      'stoa_adjustments',
+    ]) {
       await appendOnly(trx, dialect, table)
     }
+    // Once it is booked a payout only ends, once; whose it is never changes.
+    const owner = ['id', 'organization_id', 'environment', 'currency']
+    const booked = ['run_id', 'earned', 'carried_in', 'carried_out', 'amount', 'transaction_id', 'created_time']
+    await refuseChanges(trx, dialect, 'stoa_payouts', {
+      update: `${changed(owner)} or old.status in ('paid', 'failed')
+        or (old.status = 'created' and (new.status = 'collecting' or ${changed(booked)}))`,
+      delete: `1 = 1`,
+    })
+    const rule = ['id', 'organization_id', 'location_key', 'application_key', 'item_key', 'environment', 'version']
+    const terms = ['enabled', 'markup_bps', 'own_price', 'currency', 'actor', 'created_time']
+    await refuseChanges(trx, dialect, 'stoa_rebillings', {
+      update: `old.ended_time is not null or ${changed([...rule, ...terms])}`,
+      delete: `1 = 1`,
+    })
   },
 }
