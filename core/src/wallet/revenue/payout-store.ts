@@ -125,6 +125,7 @@ export async function settlePayout(db: Db, payout: Payout): Promise<void> {
     reference: payout.reference,
     failure: payout.failure,
     settled_by: payout.settledBy,
+    settlement_id: payout.settlementId,
     settled_time: payout.settledTime,
   })
 }
@@ -230,6 +231,7 @@ function mapPayout(row: Row): Payout {
     reference: maybeText(row.reference),
     failure: maybeText(row.failure),
     settledBy: maybeText(row.settled_by),
+    settlementId: maybeText(row.settlement_id),
     createdTime: iso(row.created_time),
     settledTime: maybeIso(row.settled_time),
   }
