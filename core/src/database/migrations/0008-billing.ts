@@ -255,6 +255,37 @@ export const billingMigration: Migration = {
       column.time('paid_until')
       table.primary(['account_id'])
     })
+    // Sums of the months that are over, of accounts that keep no balance: so that nobody adds up a year of entries again.
+    await createTable('stoa_account_months', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.time('end_time')
+      // At the end.
+      column.money('balance')
+      table.primary(['account_id', 'start_time'], 'stoa_account_months_key')
+    })
+    // Of each, what was booked, by kind and application ('' for none), and what an application's meters came to.
+    await createTable('stoa_account_month_totals', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.text('kind')
+      column.text('application_key')
+      column.integer('count')
+      column.money('amount')
+      table.primary(['account_id', 'start_time', 'kind', 'application_key'], 'stoa_account_month_totals_key')
+    })
+    await createTable('stoa_account_month_meters', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.text('meter_id')
+      column.text('kind')
+      column.integer('count')
+      column.money('units')
+      column.money('amount')
+      column.money('base_amount')
+      column.money('fee_amount')
+      table.primary(['account_id', 'start_time', 'meter_id', 'kind'], 'stoa_account_month_meters_key')
+    })
     await createTable('stoa_adjustments', (column, table) => {
       column.id()
       column.text('reference')
@@ -275,6 +306,9 @@ export const billingMigration: Migration = {
       'stoa_subscription_items',
       'stoa_platform_fees',
       'stoa_payout_items',
+      'stoa_account_months',
+      'stoa_account_month_totals',
+      'stoa_account_month_meters',
       'stoa_adjustments',
     ]) {
       await appendOnly(trx, dialect, table)

@@ -24,7 +24,8 @@ import {
   RunShape,
   runShape,
 } from './payout-schemas.ts'
-import { earningAccountsOf, findDues } from './collected-store.ts'
+import { earningAccountsOf } from './collected-store.ts'
+import { findDues } from './find-dues.ts'
 import { findParts, findPayout, findRun, listItems, listPayouts, listRuns } from './payout-store.ts'
 import { endPayout, type Settlement } from './settle-payout.ts'
 import { startPayouts } from './start-payouts.ts'
@@ -144,10 +145,7 @@ function earningOperations(ctx: WalletContext): Operation[] {
         const { organizationId, environment } = caller
         const currency = query.currency ?? ctx.config.currency
         const accounts = await earningAccountsOf(db, [organizationId], { environment, currency })
-        const dues = await findDues(
-          db,
-          accounts.map(({ id }) => id),
-        )
+        const dues = await findDues(ctx, db, accounts, { environment, currency })
         const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnit(currency) })
         const due = [...dues.values()].reduce((sum, { earned, carriedIn }) => sum + earned + carriedIn, 0n)
         return {
