@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { expect, it } from 'vitest'
-import { startPayouts } from '../../core/src/wallet/revenue/start-payouts.ts'
+import { startPayouts } from '../../core/src/wallet/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openDirectWallet } from './direct.ts'
 import { openWorld } from './world.ts'
@@ -29,7 +29,9 @@ eachDatabase((database) => {
       const [payout] = (await world.get('/payouts', world.publisher.token)).body
       expect(payout).toMatchObject({ earned: 2.5, amount: 2.5 })
       const { parts } = (await world.get(`/payouts/${payout.id}`, world.publisher.token)).body
-      expect(parts.map(({ amount }: { amount: number }) => amount).toSorted()).toEqual([0.5, 2])
+      expect(parts.map(({ amount }: { amount: number }) => amount).toSorted((a: number, b: number) => a - b)).toEqual([
+        0.5, 2,
+      ])
       expect((await world.get('/earnings', world.publisher.token)).body).toMatchObject({ due: 0 })
       expect(await world.checkLedger()).toEqual([])
     } finally {

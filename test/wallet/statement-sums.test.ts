@@ -1,10 +1,13 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { accountId } from '../../core/src/wallet/ledger/account.ts'
-import { checkLedger } from '../../core/src/wallet/index.ts'
-import { accountStatement, balanceAt } from '../../core/src/wallet/revenue/account-statement.ts'
-import { readAtOnce } from '../../core/src/wallet/revenue/entry-totals.ts'
-import { monthAt } from '../../core/src/wallet/revenue/period.ts'
+import {
+  accountId,
+  accountStatement,
+  balanceAt,
+  checkLedger,
+  monthAt,
+  readAtOnce,
+} from '../../core/src/wallet/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openDirectWallet, type DirectWallet } from './direct.ts'
 import { openWorld, type World } from './world.ts'
