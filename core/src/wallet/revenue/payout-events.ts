@@ -33,7 +33,7 @@ export function payoutEvent(type: PayoutEventType, payout: Payout, now: string):
   }
 }
 
-export function payoutEventId(
+function payoutEventId(
   type: PayoutEventType,
   { id, transactionId, settlementId }: Pick<Payout, 'id' | 'transactionId' | 'settlementId'>,
 ): string {
