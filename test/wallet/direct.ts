@@ -66,6 +66,7 @@ export async function openDirectWallet(
   }
 
   return {
+    ctx,
     books: openBooks(ctx),
     db,
     drain,

@@ -1,4 +1,4 @@
-import { appendOnly } from '../append-only.ts'
+import { appendOnly, changed, refuseChanges } from '../append-only.ts'
 import type { Migration } from '../migrate.ts'
 
 export const billingMigration: Migration = {
@@ -210,6 +210,8 @@ export const billingMigration: Migration = {
       column.text('reference').nullable()
       column.text('failure').nullable()
       column.text('settled_by').nullable()
+      // How it ended was told under this number.
+      column.text('settlement_id').nullable()
       column.time('created_time')
       column.time('settled_time').nullable()
       table.index(['organization_id', 'environment', 'id'])
@@ -218,6 +220,7 @@ export const billingMigration: Migration = {
       // What payouts book on the accounts they are of is no earning: these find it.
       table.unique(['transaction_id'])
       table.unique(['reversal_id'])
+      table.unique(['settlement_id'])
     })
     await trx.raw(
       `create unique index stoa_payouts_collecting on stoa_payouts (organization_id, environment, currency)
@@ -252,6 +255,37 @@ export const billingMigration: Migration = {
       column.time('paid_until')
       table.primary(['account_id'])
     })
+    // Sums of the months that are over, of accounts that keep no balance: so that nobody adds up a year of entries again.
+    await createTable('stoa_account_months', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.time('end_time')
+      // At the end.
+      column.money('balance')
+      table.primary(['account_id', 'start_time'], 'stoa_account_months_key')
+    })
+    // Of each, what was booked, by kind and application ('' for none), and what an application's meters came to.
+    await createTable('stoa_account_month_totals', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.text('kind')
+      column.text('application_key')
+      column.integer('count')
+      column.money('amount')
+      table.primary(['account_id', 'start_time', 'kind', 'application_key'], 'stoa_account_month_totals_key')
+    })
+    await createTable('stoa_account_month_meters', (column, table) => {
+      column.text('account_id')
+      column.time('start_time')
+      column.text('meter_id')
+      column.text('kind')
+      column.integer('count')
+      column.money('units')
+      column.money('amount')
+      column.money('base_amount')
+      column.money('fee_amount')
+      table.primary(['account_id', 'start_time', 'meter_id', 'kind'], 'stoa_account_month_meters_key')
+    })
     await createTable('stoa_adjustments', (column, table) => {
       column.id()
       column.text('reference')
@@ -267,8 +301,31 @@ export const billingMigration: Migration = {
       table.index(['account_id', 'id'])
     })
 
-    for (const table of ['stoa_cap_changes', 'stoa_subscription_items', 'stoa_platform_fees', 'stoa_adjustments']) {
+    for (const table of [
+      'stoa_cap_changes',
+      'stoa_subscription_items',
+      'stoa_platform_fees',
+      'stoa_payout_items',
+      'stoa_account_months',
+      'stoa_account_month_totals',
+      'stoa_account_month_meters',
+      'stoa_adjustments',
+    ]) {
       await appendOnly(trx, dialect, table)
     }
+    // Once it is booked a payout only ends, once; whose it is never changes.
+    const owner = ['id', 'organization_id', 'environment', 'currency']
+    const booked = ['run_id', 'earned', 'carried_in', 'carried_out', 'amount', 'transaction_id', 'created_time']
+    await refuseChanges(trx, dialect, 'stoa_payouts', {
+      update: `${changed(owner)} or old.status in ('paid', 'failed')
+        or (old.status = 'created' and (new.status = 'collecting' or ${changed(booked)}))`,
+      delete: `1 = 1`,
+    })
+    const rule = ['id', 'organization_id', 'location_key', 'application_key', 'item_key', 'environment', 'version']
+    const terms = ['enabled', 'markup_bps', 'own_price', 'currency', 'actor', 'created_time']
+    await refuseChanges(trx, dialect, 'stoa_rebillings', {
+      update: `old.ended_time is not null or ${changed([...rule, ...terms])}`,
+      delete: `1 = 1`,
+    })
   },
 }

@@ -26,9 +26,23 @@ const queries: Record<string, string> = {
       on items.payout_id = payout.id
     where payout.earned <> coalesce(items.amount, 0)`,
 
+  'account months': `select 'month ' || start_time || ' of account ' || account_id || ' says ' || moved || ' came, its entries say ' || entries || ' and its parts ' || parts as problem
+    from (
+      select month.*,
+        coalesce((select sum(entry.amount) from stoa_ledger_entries entry where entry.account_id = month.account_id
+          and entry.account_version is null and entry.booked_time >= month.start_time and entry.booked_time < month.end_time), 0) as entries,
+        coalesce((select sum(total.amount) from stoa_account_month_totals total
+          where total.account_id = month.account_id and total.start_time = month.start_time), 0) as parts
+      from (
+        select account_id, start_time, end_time,
+          balance - coalesce(lag(balance) over (partition by account_id order by start_time), 0) as moved
+        from stoa_account_months
+      ) as month
+    ) as summed where moved <> entries or moved <> parts`,
+
   'payouts carried': `select 'payout ' || id || ' loses or makes money: ' || earned || ' and ' || carried_in || ' became ' || amount || ' and ' || carried_out as problem
     from stoa_payouts where earned + carried_in <> amount + carried_out`,
 }
 
-/** Subscriptions cost what was booked; payouts pay what was earned, each entry once. */
+/** Subscriptions cost what was booked; payouts pay what was earned, each entry once; months that are over have their sums. */
 export const checkBilling = (db: Db, found: Findings): Promise<void> => runQueries(db, found, queries)

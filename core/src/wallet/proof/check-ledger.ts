@@ -5,6 +5,7 @@ import { checkCharges } from './check-charges.ts'
 import { checkEvents } from './check-events.ts'
 import { checkFunding } from './check-funding.ts'
 import { checkGrants } from './check-grants.ts'
+import { checkPayoutEvents } from './check-payout-events.ts'
 import { checkTransactions } from './check-transactions.ts'
 import { createFindings } from './findings.ts'
 
@@ -31,6 +32,9 @@ export async function findProblems(db: Db, { eventsSince }: CheckOptions): Promi
   await checkGrants(db, found)
   await checkFunding(db, found)
   await checkBilling(db, found)
-  if (eventsSince !== undefined) await checkEvents(db, found, eventsSince)
+  if (eventsSince !== undefined) {
+    await checkEvents(db, found, eventsSince)
+    await checkPayoutEvents(db, found, eventsSince)
+  }
   return found.lines()
 }

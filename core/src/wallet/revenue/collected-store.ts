@@ -52,19 +52,18 @@ export async function nextEarningAccounts(
 
 export async function earningAccountsOf(
   db: Db,
-  organizationId: string,
+  organizationIds: string[],
   { environment, currency }: Where,
 ): Promise<EarningAccount[]> {
   const rows = (await db(accounts)
-    .where({ organization_id: organizationId, environment, currency })
+    .whereIn('organization_id', organizationIds)
+    .where({ environment, currency })
     .whereIn('kind', earning)
     .orderBy('id')) as Row[]
   return rows.map(mapAccount)
 }
 
 const ever = '1970-01-01T00:00:00.000Z'
-/** Later than anything that is booked. */
-const endOfTime = '9999-12-31T00:00:00.000Z'
 
 // One look into the index of each account, from where it was collected to.
 const since = `entry.account_id = wanted.column1 and entry.account_version is null
@@ -80,28 +79,6 @@ export async function findBusy(db: Db, accountIds: string[], cutoff: string): Pr
     [...accountIds, ever, cutoff],
   )
   return new Set(rows.map((row) => text(row.id)))
-}
-
-/** What the accounts are owed now. Zeroes are left out. */
-export async function findDues(db: Db, accountIds: string[]): Promise<Map<string, Due>> {
-  if (accountIds.length === 0) return new Map()
-  const uncollected = await selectRaw(
-    db,
-    `select entry.account_id, sum(entry.amount) as amount from ${valuesOf(accountIds)} cross join ${entries} entry
-     where ${since}
-       and not exists (select 1 from ${items} item where item.transaction_id = entry.transaction_id and item.seq = entry.seq)
-       and not exists (select 1 from ${payouts} own where own.transaction_id = entry.transaction_id)
-       and not exists (select 1 from ${payouts} own where own.reversal_id = entry.transaction_id)
-     group by entry.account_id`,
-    [...accountIds, ever, endOfTime],
-  )
-  const dues = await findCollected(db, accountIds)
-  for (const row of uncollected) {
-    const accountId = text(row.account_id)
-    const due = dues.get(accountId) ?? { accountId, earned: 0n, carriedIn: 0n }
-    dues.set(accountId, { ...due, earned: due.earned + money(row.amount) })
-  }
-  return dues
 }
 
 /** What the accounts are owed of what was collected: what the next payout has of them, and what former ones left. */

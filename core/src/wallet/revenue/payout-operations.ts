@@ -4,9 +4,10 @@ import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operat
 import { Id, invalidField, OneOf, StoaError, Type } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
+import { minorUnit } from '../currency.ts'
 import { amounts } from '../exact.ts'
 import { readEarnings, readPayouts, writePayouts } from '../permissions.ts'
-import { minorUnitOf, payoutStatuses, planPayout, type Payout } from './payout.ts'
+import { payoutStatuses, planPayout, type Payout } from './payout.ts'
 import {
   Currency,
   earnedWith,
@@ -23,7 +24,8 @@ import {
   RunShape,
   runShape,
 } from './payout-schemas.ts'
-import { earningAccountsOf, findDues } from './collected-store.ts'
+import { earningAccountsOf } from './collected-store.ts'
+import { findDues } from './find-dues.ts'
 import { findParts, findPayout, findRun, listItems, listPayouts, listRuns } from './payout-store.ts'
 import { endPayout, type Settlement } from './settle-payout.ts'
 import { startPayouts } from './start-payouts.ts'
@@ -142,12 +144,9 @@ function earningOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, query }) => {
         const { organizationId, environment } = caller
         const currency = query.currency ?? ctx.config.currency
-        const accounts = await earningAccountsOf(db, organizationId, { environment, currency })
-        const dues = await findDues(
-          db,
-          accounts.map(({ id }) => id),
-        )
-        const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnitOf(currency) })
+        const accounts = await earningAccountsOf(db, [organizationId], { environment, currency })
+        const dues = await findDues(ctx, db, accounts, { environment, currency })
+        const plan = planPayout([...dues.values()], { minimum: 0n, minorUnit: minorUnit(currency) })
         const due = [...dues.values()].reduce((sum, { earned, carriedIn }) => sum + earned + carriedIn, 0n)
         return {
           organizationId,

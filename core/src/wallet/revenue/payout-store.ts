@@ -1,16 +1,5 @@
 import type { Environment } from '../../context.ts'
-import {
-  insertRows,
-  integer,
-  iso,
-  maybeIso,
-  maybeText,
-  money,
-  text,
-  type Db,
-  type Dialect,
-  type Row,
-} from '../../database/index.ts'
+import { integer, iso, maybeIso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
 import type { Micros } from '../../kernel/index.ts'
 import { mapAccount, type EarningAccount } from './collected-store.ts'
@@ -81,11 +70,11 @@ async function summarize(db: Db, rows: Row[]): Promise<RunSummary[]> {
   }))
 }
 
-export async function insertPayouts(
-  db: Db,
-  dialect: Dialect,
-  made: (Payout & { parts: PayoutPart[] })[],
-): Promise<void> {
+/**
+ * Writes payouts with all of their parts. What was collected becomes the payout: its items stay as they are, and so does every part, so
+ * one that the plan forgot would be money that nobody is paid. That throws.
+ */
+export async function savePayouts(db: Db, made: (Payout & { parts: PayoutPart[] })[]): Promise<void> {
   const sums = ({ earned, carriedIn, carriedOut, amount }: PayoutPart | Payout) => ({
     earned,
     carried_in: carriedIn,
@@ -106,12 +95,26 @@ export async function insertPayouts(
   const partRows = made.flatMap((payout) =>
     payout.parts.map((part) => ({ payout_id: payout.id, account_id: part.accountId, ...sums(part) })),
   )
-  // What was collected becomes the payout: the items stay as they are.
+  for (const row of payoutRows) await db(payouts).insert(row).onConflict('id').merge()
+  for (const row of partRows) await db(parts).insert(row).onConflict(['payout_id', 'account_id']).merge()
+  await assertWhole(db, made)
+}
+
+async function assertWhole(db: Db, made: Payout[]): Promise<void> {
   const ids = made.map(({ id }) => id)
-  await db(parts).whereIn('payout_id', ids).delete()
-  await db(payouts).whereIn('id', ids).delete()
-  await insertRows(db, dialect, payouts, payoutRows)
-  await insertRows(db, dialect, parts, partRows)
+  const rows = (await db(parts)
+    .whereIn('payout_id', ids)
+    .groupBy('payout_id')
+    .select('payout_id')
+    .sum({ earned: 'earned', carried_in: 'carried_in', carried_out: 'carried_out', amount: 'amount' })) as Row[]
+  const byId = new Map(rows.map((row) => [text(row.payout_id), row]))
+  for (const { id, earned, carriedIn, carriedOut, amount } of made) {
+    const whole = byId.get(id)
+    const found = whole && [whole.earned, whole.carried_in, whole.carried_out, whole.amount].map((sum) => money(sum))
+    if (String(found) !== String([earned, carriedIn, carriedOut, amount])) {
+      throw new Error(`The parts of payout ${id} come to ${String(found)}, not to the payout`)
+    }
+  }
 }
 
 /** Writes how it ended. */
@@ -122,6 +125,7 @@ export async function settlePayout(db: Db, payout: Payout): Promise<void> {
     reference: payout.reference,
     failure: payout.failure,
     settled_by: payout.settledBy,
+    settlement_id: payout.settlementId,
     settled_time: payout.settledTime,
   })
 }
@@ -227,6 +231,7 @@ function mapPayout(row: Row): Payout {
     reference: maybeText(row.reference),
     failure: maybeText(row.failure),
     settledBy: maybeText(row.settled_by),
+    settlementId: maybeText(row.settlement_id),
     createdTime: iso(row.created_time),
     settledTime: maybeIso(row.settled_time),
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { minorUnitOf, planPayout, type Due } from './payout.ts'
+import { planPayout, type Due } from './payout.ts'
 
 const amount = fc.bigInt({ min: -5_000_000n, max: 5_000_000n })
 const dues = fc
@@ -38,12 +38,4 @@ it('waits for the minimum', () => {
   const owed = [{ accountId: 'acc_1', earned: 999_999n, carriedIn: 0n }]
   expect(planPayout(owed, { minimum: 1_000_000n, minorUnit: 10_000n })).toBeNull()
   expect(planPayout(owed, { minimum: 999_999n, minorUnit: 10_000n })?.amount).toBe(990_000n)
-})
-
-it.each([
-  ['USD', 10_000n],
-  ['JPY', 1_000_000n],
-  ['KWD', 1000n],
-])('knows the smallest unit of %s', (currency, unit) => {
-  expect(minorUnitOf(currency)).toBe(unit)
 })

@@ -49,6 +49,8 @@ export interface Payout extends PayoutSums {
   reference: string | null
   failure: string | null
   settledBy: string | null
+  /** Given when it ended, for the event that tells of it. */
+  settlementId: string | null
   createdTime: string
   settledTime: string | null
 }
@@ -88,9 +90,3 @@ export function planPayout(
 }
 
 const sumOf = (amounts: Micros[]): Micros => amounts.reduce((sum, each) => sum + each, 0n)
-
-/** The least that can be transferred in a currency, in micro-units: a cent, a yen, a fils. */
-export function minorUnitOf(currency: string): Micros {
-  const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions()
-  return 10n ** BigInt(6 - maximumFractionDigits)
-}

@@ -11,7 +11,10 @@ export interface Period {
   isClosed: boolean
 }
 
+/** The longest range that may be asked for, of what is read line by line. */
 const longestDays = 366
+/** The same of what is summed. */
+export const longestSumDays = 31
 const day = 24 * 60 * 60_000
 
 /**
@@ -21,6 +24,7 @@ const day = 24 * 60 * 60_000
 export function readPeriod(
   { month, from, to }: { month?: string | undefined; from?: string | undefined; to?: string | undefined },
   now: string,
+  mostDays = longestDays,
 ): Period {
   if (from === undefined && to === undefined) return closing(monthOf(month ?? now.slice(0, 7)), now)
   if (month !== undefined) throw invalidField('month', 'cannot be given together with from and to')
@@ -29,15 +33,25 @@ export function readPeriod(
   const range = { from: readTime('from', from), to: readTime('to', to) }
   const length = Date.parse(range.to) - Date.parse(range.from)
   if (length <= 0) throw invalidField('to', 'must be later than from')
-  if (length > longestDays * day) throw invalidField('to', `must be at most ${longestDays} days after from`)
+  if (length > mostDays * day) throw invalidField('to', `must be at most ${mostDays} days after from`)
   return closing(range, now)
 }
 
 function monthOf(month: string): Pick<Period, 'from' | 'to'> {
   const match = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(month)
   if (!match) throw invalidField('month', 'must be a month such as 2026-03')
-  const [year, number] = [Number(match[1]), Number(match[2])]
-  const first = (months: number) => new Date(Date.UTC(year, months)).toISOString()
+  return monthAt(`${month}-01T00:00:00.000Z`)
+}
+
+/** The month, in UTC, that a time (ISO) is in. */
+export function monthAt(time: string): Pick<Period, 'from' | 'to'> {
+  const [year, number] = [Number(time.slice(0, 4)), Number(time.slice(5, 7))]
+  const first = (months: number) => {
+    const date = new Date(0)
+    // Not Date.UTC, which takes years before 100 for those of the last century.
+    date.setUTCFullYear(year, months)
+    return date.toISOString()
+  }
   return { from: first(number - 1), to: first(number) }
 }
 

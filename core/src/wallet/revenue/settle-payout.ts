@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Environment } from '../../context.ts'
 import { publish } from '../../events/index.ts'
-import { nowIso, StoaError } from '../../kernel/index.ts'
+import { newId, nowIso, StoaError } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { accountId, platformAccount } from '../ledger/account.ts'
 import { openJournal } from '../ledger/journal.ts'
@@ -43,6 +43,7 @@ export async function endPayout(
     reference: settlement.status === 'paid' ? settlement.reference : null,
     failure: settlement.status === 'failed' ? settlement.failure : null,
     settledBy: by.actor,
+    settlementId: newId('pst'),
     settledTime: nowIso(ctx.clock),
   }
   if (settlement.status === 'failed') {

@@ -4,13 +4,15 @@ import { inTransaction, type Db } from '../../database/index.ts'
 import { publishMany } from '../../events/index.ts'
 import { invalidField, newId, nowIso, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { minorUnit } from '../currency.ts'
 import { accountId, platformAccount } from '../ledger/account.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { payoutEvent } from './payout-events.ts'
-import { minorUnitOf, planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
+import { planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
 import {
   collectItems,
+  earningAccountsOf,
   findBusy,
   findCollected,
   findCollecting,
@@ -21,7 +23,7 @@ import {
   type EarnedEntry,
   type EarningAccount,
 } from './collected-store.ts'
-import { finishRun, insertPayouts, insertRun } from './payout-store.ts'
+import { finishRun, insertRun, savePayouts } from './payout-store.ts'
 
 /** What is set off; the currency is the host's when it is not named. */
 export interface PayoutRunWish {
@@ -74,8 +76,9 @@ export async function startPayouts(ctx: WalletContext, db: Db, wish: PayoutRunWi
       run.cutoffTime,
     )
     for (const account of accounts.filter(({ id }) => busy.has(id))) await collect(ctx, db, run, account)
-    await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, accounts))
-    after = accounts.map(({ organizationId }) => organizationId).reduce((last, id) => (id > last ? id : last))
+    const organizationIds = [...new Set(accounts.map(({ organizationId }) => organizationId))]
+    await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, organizationIds))
+    after = organizationIds.reduce((last, id) => (id > last ? id : last))
   }
   const finishedTime = nowIso(ctx.clock)
   await finishRun(db, run.id, finishedTime)
@@ -133,11 +136,13 @@ async function payOrganizations(
   ctx: WalletContext,
   trx: Knex.Transaction,
   run: PayoutRun,
-  accounts: EarningAccount[],
+  organizationIds: string[],
 ): Promise<void> {
   const journal = await lockClearing(ctx, trx, run)
+  // Looked for under the lock: while this run collected, for minutes maybe, another one may have collected of accounts that are newer.
+  const accounts = await earningAccountsOf(trx, organizationIds, run)
   const clearing = journal.account(accountId(platformAccount('payout_clearing', run)))!
-  const rules = { minimum: run.minimum, minorUnit: minorUnitOf(run.currency) }
+  const rules = { minimum: run.minimum, minorUnit: minorUnit(run.currency) }
   const dues = await findCollected(
     trx,
     accounts.map(({ id }) => id),
@@ -184,13 +189,14 @@ async function payOrganizations(
       reference: null,
       failure: null,
       settledBy: null,
+      settlementId: null,
       createdTime: journal.now,
       settledTime: null,
     })
   }
   if (made.length === 0) return
   await journal.write()
-  await insertPayouts(trx, ctx.dialect, made)
+  await savePayouts(trx, made)
   await publishMany(
     ctx,
     trx,

@@ -6,9 +6,11 @@ import { accountId, type AccountKey } from '../ledger/account.ts'
 import { findAccount } from '../ledger/ledger-store.ts'
 import { readEarnings, readWallet } from '../permissions.ts'
 import { toCsv, type Cell } from './csv.ts'
-import { readPeriod, type Period } from './period.ts'
+import { accountStatement } from './account-statement.ts'
+import type { Total } from './entry-totals.ts'
+import { longestSumDays, readPeriod, type Period } from './period.ts'
 import { ApplicationStatement, MarginStatement, StatementQuery, WalletStatement } from './statement-schemas.ts'
-import { findWalletPeriod, listLines, sumAccount, sumMeters, type Total } from './statement-store.ts'
+import { findWalletPeriod, listLines } from './statement-store.ts'
 
 const tag = 'Statements'
 const mostLines = 1000
@@ -81,7 +83,9 @@ export function statementOperations(ctx: WalletContext): Operation[] {
       surface: 'author',
       tag,
       summary: 'Get the statement of what an application has earned',
-      description: 'As JSON or CSV. The balance is what the platform owed you: payouts take of it.',
+      description:
+        'As JSON or CSV. The balance is what the platform owed you: payouts take of it. Of a month, or of 31 days at most: a month that is ' +
+        'over is summed once, and the first who asks for it may wait.',
       permission: readEarnings,
       params: Type.Object({ id: Id() }),
       query: Type.Object(StatementQuery),
@@ -90,11 +94,11 @@ export function statementOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, params: { id }, query, request }) => {
         await ownedApplication(db, caller, id)
         const { environment } = caller
-        const period = readPeriod(query, nowIso(ctx.clock))
+        const period = readPeriod(query, nowIso(ctx.clock), longestSumDays)
         const at = { environment, currency: query.currency ?? ctx.config.currency }
         const payable = accountId({ kind: 'app_payable', ownerType: 'application', ownerId: id, ...at })
-        const { opening, totals } = await sumAccount(db, payable, period)
-        const meters = await sumMeters(db, { applicationId: id, ...at }, period)
+        const account = { id: payable, applicationId: id, ...at }
+        const { opening, totals, meters } = await accountStatement(ctx, db, account, period)
         const statement: Static<typeof ApplicationStatement> = {
           applicationId: id,
           ...at,
@@ -122,17 +126,18 @@ export function statementOperations(ctx: WalletContext): Operation[] {
       surface: 'store',
       tag,
       summary: 'Get the statement of what the organization has earned by reselling',
-      description: 'As JSON or CSV.',
+      description: 'As JSON or CSV, of a month, or of 31 days at most.',
       permission: readEarnings,
       query: Type.Object(StatementQuery),
       responses: { 200: MarginStatement },
       errors: ['validation_failed'],
       handler: async ({ caller, db, query, request }) => {
         const { organizationId, environment } = caller
-        const period = readPeriod(query, nowIso(ctx.clock))
+        const period = readPeriod(query, nowIso(ctx.clock), longestSumDays)
         const at = { environment, currency: query.currency ?? ctx.config.currency }
         const margin = accountId({ kind: 'margin', ownerType: 'organization', ownerId: organizationId, ...at })
-        const { opening, totals } = await sumAccount(db, margin, period)
+        const account = { id: margin, applicationId: null, ...at }
+        const { opening, totals } = await accountStatement(ctx, db, account, period)
         const statement = {
           organizationId,
           ...at,

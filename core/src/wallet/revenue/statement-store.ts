@@ -3,7 +3,6 @@ import type { Micros } from '../../kernel/index.ts'
 import type { Account } from '../ledger/account.ts'
 import type { StatementLine } from '../ledger/ledger-store.ts'
 import type { TransactionKind } from '../ledger/ledger.ts'
-import { selectRaw } from '../ledger/select-raw.ts'
 import type { Period } from './period.ts'
 import { settlingMilliseconds } from './start-payouts.ts'
 
@@ -93,99 +92,4 @@ export async function listLines(
     bookedTime: iso(row.booked_time),
     eventTime: iso(row.event_time),
   }))
-}
-
-/** What was booked on an account for one reason. */
-export interface Total {
-  kind: TransactionKind
-  applicationId: string | null
-  count: number
-  amount: Micros
-}
-
-/** An account that keeps no balance: what it had at the beginning, and what came and went, by kind and application. */
-export async function sumAccount(
-  db: Db,
-  accountId: string,
-  { from, to }: Period,
-): Promise<{ opening: Micros; totals: Total[] }> {
-  const own = () => db(`${entries} as entry`).where({ account_id: accountId }).whereNull('account_version')
-  const [before] = (await own().where('entry.booked_time', '<', from).sum({ amount: 'amount' })) as Row[]
-  const rows = (await own()
-    .where('entry.booked_time', '>=', from)
-    .where('entry.booked_time', '<', to)
-    .join(`${transactions} as txn`, 'txn.id', 'entry.transaction_id')
-    .groupBy('txn.kind', 'txn.application_id')
-    .orderBy(['txn.kind', 'txn.application_id'])
-    .select('txn.kind', 'txn.application_id')
-    .count({ count: '*' })
-    .sum({ amount: 'entry.amount' })) as Row[]
-  return {
-    opening: money((before?.amount ?? 0) as number),
-    totals: rows.map((row) => ({
-      kind: row.kind as TransactionKind,
-      applicationId: maybeText(row.application_id),
-      count: integer(row.count),
-      amount: money(row.amount),
-    })),
-  }
-}
-
-/** What charges of a meter came to, or what was given back of it, which is negative. */
-export interface MeterTotal {
-  meterId: string
-  kind: 'charge' | 'refund'
-  count: number
-  units: Micros
-  /** What was paid, with the margin of those who resell. */
-  amount: Micros
-  baseAmount: Micros
-  feeAmount: Micros
-}
-
-/**
- * By meter, what an application charged in a period. Found by its installations, in whose order charges are kept; they belong to the
- * period by the booking of their transaction, from which their own time may differ by a moment.
- */
-export async function sumMeters(
-  db: Db,
-  of: { applicationId: string; environment: string; currency: string },
-  { from, to }: Period,
-): Promise<MeterTotal[]> {
-  const around = (time: string, by: number) => new Date(Date.parse(time) + by).toISOString()
-  const rows = await selectRaw(
-    db,
-    `select charge.meter_id, case when charge.seq = 0 then 'charge' else 'refund' end as kind, count(*) as count,
-       sum(charge.units) as units, sum(charge.amount) as amount, sum(charge.base_amount) as base_amount, sum(charge.fee_amount) as fee_amount
-     from stoa_installations installation
-     cross join stoa_charges charge
-     cross join ${transactions} txn
-     where installation.application_id = ? and installation.environment = ?
-       and charge.installation_id = installation.id and charge.created_time >= ? and charge.created_time < ? and charge.currency = ?
-       and txn.id = charge.transaction_id and txn.booked_time >= ? and txn.booked_time < ?
-     group by charge.meter_id, case when charge.seq = 0 then 'charge' else 'refund' end
-     order by 1, 2`,
-    [
-      of.applicationId,
-      of.environment,
-      around(from, -settlingMilliseconds),
-      around(to, settlingMilliseconds),
-      of.currency,
-      from,
-      to,
-    ],
-  )
-  return rows.map((row) => {
-    const kind = row.kind as MeterTotal['kind']
-    const signed = (value: unknown) => (kind === 'refund' ? -money(value) : money(value))
-    return {
-      meterId: text(row.meter_id),
-      kind,
-      count: integer(row.count),
-      units: signed(row.units),
-      amount: signed(row.amount),
-      baseAmount: signed(row.base_amount),
-      feeAmount: signed(row.fee_amount),
-    }
-  })
 }

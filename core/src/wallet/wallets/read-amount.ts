@@ -1,5 +1,5 @@
 import { invalidField, microsText, toMicros, type Micros } from '../../kernel/index.ts'
-import { minorUnit } from './currency.ts'
+import { minorUnit } from '../currency.ts'
 
 const most: Micros = 1_000_000_000n * 1_000_000n
 

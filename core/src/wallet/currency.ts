@@ -1,5 +1,5 @@
-import { invalidField, type Micros } from '../../kernel/index.ts'
-import type { WalletContext } from '../context.ts'
+import { invalidField, type Micros } from '../kernel/index.ts'
+import type { WalletContext } from './context.ts'
 
 const known = new Set(Intl.supportedValuesOf('currency'))
 
