@@ -249,8 +249,6 @@ export const walletMigration: Migration = {
       column.time('event_time')
       column.time('created_time')
       table.primary(['id', 'seq'], 'stoa_charges_key')
-      // Not of record 0 alone: a list by eventId has the refunds too.
-      table.unique(['installation_id', 'event_id', 'seq'], { indexName: 'stoa_charges_event' })
       table.index(['installation_id', 'created_time', 'id'], 'stoa_charges_list')
       table.index(['installation_id', 'meter_id', 'created_time'], 'stoa_charges_meter')
       table.index(['installation_id', 'user_id', 'created_time'], 'stoa_charges_user', {
@@ -258,6 +256,8 @@ export const walletMigration: Migration = {
         predicate: trx.whereNotNull('user_id'),
       })
     })
+    // Not of record 0 alone: a list by eventId has the refunds too.
+    await trx.raw(`create unique index stoa_charges_event on stoa_charges (installation_id, event_id, seq)`)
     await trx.raw(`create unique index stoa_charges_refund on stoa_charges (id, refund_id) where refund_id is not null`)
     await trx.raw(`create index stoa_charges_hold on stoa_charges (hold_id) where hold_id is not null`)
     // What was declined, once for each eventId and reason, however often it was tried.
