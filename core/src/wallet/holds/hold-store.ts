@@ -73,15 +73,26 @@ export async function listHolds(
   return { items: rows.map(mapHold), total: integer(count) }
 }
 
-/** Open holds whose time is over. */
-export async function findExpired(db: Db, now: string, limit: number): Promise<Hold[]> {
+/** What names a hold. */
+export type HoldKey = Pick<Hold, 'id' | 'installationId'>
+
+/** Open holds whose time is over, without those of `except`. */
+export async function findExpired(
+  db: Db,
+  now: string,
+  { limit, except }: { limit: number; except: string[] },
+): Promise<HoldKey[]> {
   const rows = (await db(table)
     .where({ status: 'open' })
     .where('expires_time', '<=', now)
+    .whereNotIn('id', except)
     .orderBy('expires_time')
-    .limit(limit)) as Row[]
-  return rows.map(mapHold)
+    .limit(limit)
+    .select('id', 'installation_id')) as Row[]
+  return rows.map(mapKey)
 }
+
+const mapKey = (row: Row): HoldKey => ({ id: text(row.id), installationId: text(row.installation_id) })
 
 function changing(hold: Hold) {
   const slices = hold.slices.map(({ grantId, amount }) => [grantId, String(amount)])
