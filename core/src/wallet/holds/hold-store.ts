@@ -94,6 +94,17 @@ export async function findExpired(
 
 const mapKey = (row: Row): HoldKey => ({ id: text(row.id), installationId: text(row.installation_id) })
 
+/**
+ * Ends the time of an installation's open holds, so that none can be captured any more and the worker releases them. Each wallet's lock is
+ * the worker's to take: whoever uninstalls many at once would hold many, in no order.
+ */
+export async function endHoldsOf(db: Db, installationId: string, now: string): Promise<void> {
+  await db(table)
+    .where({ installation_id: installationId, status: 'open' })
+    .where('expires_time', '>', now)
+    .update({ expires_time: now })
+}
+
 function changing(hold: Hold) {
   const slices = hold.slices.map(({ grantId, amount }) => [grantId, String(amount)])
   return { captured: hold.captured, status: hold.status, slices: toJson(slices), closed_time: hold.closedTime }
