@@ -7,7 +7,7 @@ import { accountId, type Account, type AccountKey } from '../ledger/account.ts'
 import { findOpenGrants } from '../ledger/grant-store.ts'
 import { availableFor } from '../ledger/grant.ts'
 import { findAccountById } from '../ledger/ledger-store.ts'
-import { priceCharge } from '../meters/price-charge.ts'
+import { billedUnits, priceCharge } from '../meters/price-charge.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor } from '../rebilling/rebilling.ts'
 import type { Tenant } from '../tenant.ts'
@@ -69,13 +69,14 @@ async function readQuestion(
   if (units === null || units <= 0n) throw new StoaError('invalid_units')
   const price = given(question.price)
   const priced = priceCharge(terms.meter.price, { units, price, currency: null, used: 0n })
-  return { required: resell(terms.rule, priced.amount, units).amount, payer: terms.payer, meterId }
+  const { amount: required } = resell(terms.rule, priced.amount, billedUnits({ units, ...priced }))
+  return { required, payer: terms.payer, meterId }
 }
 
 /** Who pays for what is no meter's: the rule for all of the application's items decides. */
 async function usualPayer({ config }: WalletContext, db: Db, tenant: Tenant): Promise<AccountKey> {
   const { organizationId, locationId, environment } = tenant
-  const rule = ruleFor(await findRebillings(db, [organizationId]), { ...tenant, itemId: '' })
+  const rule = ruleFor(await findRebillings(db, [tenant]), { ...tenant, itemId: '' })
   const { payer } = resell(rule, 0n, 0n)
   const ownerId = payer === 'location' ? locationId : organizationId
   return { kind: 'wallet', ownerType: payer, ownerId, environment, currency: config.currency }

@@ -80,7 +80,7 @@ export function rebillingConfigOperations(ctx: WalletContext): Operation[] {
 const mostMeters = 1000
 
 async function configOf(ctx: WalletContext, db: Db, tenant: Tenant) {
-  const rules = await findRebillings(db, [tenant.organizationId])
+  const rules = await findRebillings(db, [tenant])
   const plans = await findActivePlans(db, tenant.applicationId)
   const page = { limit: mostMeters, offset: 0 }
   const meters = (await listMeters(db, tenant.applicationId, page, nowIso(ctx.clock))).items

@@ -16,6 +16,7 @@ import type { WalletContext } from '../context.ts'
 import { findMeter } from '../meters/meter-store.ts'
 import type { Price } from '../meters/price.ts'
 import {
+  countRebillings,
   endRebilling,
   findPlanPrice,
   findRebillingAt,
@@ -31,6 +32,9 @@ export interface RebillingTerms {
   markupBps?: number | null
   ownPrice?: number | string | null
 }
+
+/** In force, of one organization. A rule for each of some thousand locations and a few applications fits in. */
+const mostRules = 20_000
 
 /** For what: ids, or null for all. */
 export interface RebillingTarget {
@@ -73,7 +77,7 @@ export async function placeOf(
 /**
  * Puts a rule in force at a place: ends the one that is and adds the next version, in the transaction that `db` is. The same terms again
  * change nothing. Throws `validation_failed` with the field: for neither or both of markup and own price, an own price without a single
- * item, or one below what the application asks now (`asks` in the details).
+ * item, or one below what the application asks now (`asks` in the details). Throws `limit_reached` beyond 20,000 rules in force.
  */
 export async function putRebilling(
   ctx: WalletContext,
@@ -88,6 +92,12 @@ export async function putRebilling(
   const current = await findRebillingAt(db, place)
   const same = current?.enabled === terms.enabled && current.markupBps === markupBps && current.ownPrice === ownPrice
   if (current && same) return current
+  if (!current && (await countRebillings(db, place.organizationId)) >= mostRules) {
+    throw new StoaError('limit_reached', {
+      message: `An organization has at most ${mostRules} rules; end some that a more general one says as well.`,
+      details: { limit: mostRules },
+    })
+  }
   const now = nowIso(ctx.clock)
   if (current) await endRebilling(db, current.id, now)
   const made: RebillingVersion = {

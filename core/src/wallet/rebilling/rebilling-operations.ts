@@ -166,12 +166,13 @@ export function rebillingOperations(ctx: WalletContext): Operation[] {
       summary: 'Resell at a markup or an own price, or pay for the locations',
       description:
         'A change is a new version and holds for charges from now on; what was charged is given back as it was taken. An own price ' +
-        'that the application’s price overtakes counts as the application’s.',
+        'that the application’s price overtakes counts as the application’s. What the application gives for nothing, such as an allowance, ' +
+        'stays free.',
       permission: writeRebilling,
       params: place,
       body: RebillingBody,
       responses: { 200: RebillingShape },
-      errors: ['not_found', 'validation_failed'],
+      errors: ['not_found', 'validation_failed', 'limit_reached'],
       handler: async ({ caller, db, params, body }) => {
         const at = await placeOf(ctx, db, caller, targetOf(params))
         return rebillingShape(await putRebilling(ctx, db, at, body, actorOf(caller)))

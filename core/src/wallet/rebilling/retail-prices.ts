@@ -25,9 +25,9 @@ export interface RetailPrice {
 
 /** Every active meter of the application as it is charged for at the location now. */
 export async function retailPrices(ctx: WalletContext, db: Db, tenant: Tenant): Promise<RetailPrice[]> {
-  const { applicationId, organizationId } = tenant
+  const { applicationId } = tenant
   const { items } = await listMeters(db, applicationId, { limit: most, offset: 0 }, nowIso(ctx.clock))
-  const rules = await findRebillings(db, [organizationId])
+  const rules = await findRebillings(db, [tenant])
   return items
     .filter(({ status }) => status === 'active' || (status === 'test' && tenant.environment === 'sandbox'))
     .map((meter) => {
