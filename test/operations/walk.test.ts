@@ -22,6 +22,7 @@ const bodies: Record<string, object> = {
   updateMember: { role: 'member' },
   createApplicationApiKey: { name: 'x', permissions: ['applications:show'] },
   refundCharge: { refundId: 'x' },
+  failTopUp: { reason: 'x' },
   createMeter: { name: 'x', unit: 'x', priceType: 'fixed', price: '1' },
   updateMeter: { name: 'x' },
   setCap: { period: 'day', amount: 1 },
@@ -381,6 +382,7 @@ async function makeTenants(opened: OpenedHost, advance: (milliseconds: number) =
 
   const byPrefix: [string, Record<string, string>][] = [
     ['/wallet/top-ups', { id: topUp.id }],
+    ['/platform/top-ups', { id: topUp.id }],
     ['/platform/wallets', { id: topUp.walletId }],
     ['/platform/grants', { id: grant.id }],
     ['/saas-api', { companyId: world.organization.id, locationId: location }],
