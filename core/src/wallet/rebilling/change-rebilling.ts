@@ -2,16 +2,7 @@ import { findLocation, lockOrganization } from '../../accounts/index.ts'
 import { visibleApplication } from '../../applications/index.ts'
 import type { Db } from '../../database/index.ts'
 import type { Caller } from '../../http/index.ts'
-import {
-  divideMicros,
-  invalidField,
-  microsText,
-  newId,
-  nowIso,
-  StoaError,
-  toMicros,
-  type Micros,
-} from '../../kernel/index.ts'
+import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { findMeter } from '../meters/meter-store.ts'
 import type { Price } from '../meters/price.ts'
@@ -25,6 +16,7 @@ import {
   type RebillingPlace,
   type RebillingVersion,
 } from './rebilling-store.ts'
+import { rangeOf, unitPricesOf } from './unit-prices.ts'
 
 /** What a rule is to say. At most one of the two, and exactly one when it is enabled. */
 export interface RebillingTerms {
@@ -163,10 +155,5 @@ async function readAsked(
 }
 
 /** The least that one unit costs beyond what is free; null where a unit has no price of its own. */
-function leastOf({ type, unitPrice, minPrice, packageSize, tiers }: Price): Micros | null {
-  if (type === 'percentage') return null
-  if (type === 'dynamic') return minPrice ?? 0n
-  if (packageSize !== null) return divideMicros(unitPrice ?? 0n, packageSize)
-  if (tiers !== null) return tiers.map((tier) => tier.unitPrice).reduce((least, each) => (each < least ? each : least))
-  return unitPrice ?? 0n
-}
+const leastOf = (price: Price): Micros | null =>
+  price.type === 'percentage' ? null : (rangeOf(unitPricesOf(price)).least ?? 0n)
