@@ -13,7 +13,7 @@ import { resell, ruleFor } from '../rebilling/rebilling.ts'
 import type { Tenant } from '../tenant.ts'
 import { readTerms } from './charge-terms.ts'
 
-export interface FundsQuestion {
+interface FundsQuestion {
   amount?: string | undefined
   meterId?: string | undefined
   units?: string | undefined

@@ -12,7 +12,7 @@ import {
   type Row,
 } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
-import type { PaymentTime } from './period.ts'
+import type { PaymentTime } from './period-end-after.ts'
 import type { Plan } from './plan.ts'
 
 const table = 'stoa_plans'

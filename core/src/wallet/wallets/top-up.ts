@@ -4,7 +4,7 @@ import { Id, microsText, Nullable, OneOf, Time, Type, type Micros, type Static }
 import { amounts, ExactText } from '../exact.ts'
 
 /** Who asked for the money: the platform's operator, the merchant, or a rule of the merchant's. */
-export const topUpSources = ['operator', 'manual', 'auto'] as const
+const topUpSources = ['operator', 'manual', 'auto'] as const
 export const topUpStatuses = ['pending', 'succeeded', 'failed'] as const
 
 /**
