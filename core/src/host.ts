@@ -88,10 +88,10 @@ import { relaySignals } from './relay-signals.ts'
 import { createServices, type Services } from './services.ts'
 import {
   createWallet,
+  endWithInstallation,
   planOf,
   pricesOf,
   startSubscription,
-  stopSubscription,
   type WalletContext,
 } from './wallet/index.ts'
 import { version } from './version.ts'
@@ -232,7 +232,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
     onLocationCreated: (trx, location) => passOnToLocation(ctx, trx, location),
     pricesOf: (trx, applicationId) => pricesOf(ctx, trx, applicationId),
     onStarted: (trx, start) => startSubscription(ctx, trx, start),
-    onUninstalled: (trx, installation) => stopSubscription(ctx, trx, installation),
+    onUninstalled: (trx, installation) => endWithInstallation(ctx, trx, installation),
     planOf,
     funding,
   }

@@ -239,3 +239,26 @@ describe('the log', () => {
     ])
   })
 })
+
+describe('a logger of the embedder’s that throws', () => {
+  it('costs neither the answer nor the process', async () => {
+    const thrown: unknown[] = []
+    const note = (reason: unknown) => void thrown.push(reason)
+    process.on('unhandledRejection', note)
+    const fail = () => {
+      throw new Error('the disk of the log is full')
+    }
+    const logger = { debug: fail, info: fail, warn: fail, error: fail }
+    const { url } = await mountOwn([...operations], { logger, config: { corsOrigins: ['*'] } })
+    const body = '{"name":"x","units":1}'
+    const headers = { 'Content-Type': 'application/json' }
+    const answered = await send(url, { method: 'POST', path: '/store/takes', headers, body })
+    const failed = await send(url, { method: 'POST', path: '/store/plain/some_1' })
+    const refused = await send(url, { method: 'POST', path: '/store/takes', headers, body: '{' })
+    // What was rejected is told a turn later.
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect([answered.status, failed.status, refused.status, thrown]).toEqual([200, 500, 400, []])
+    expect(failed.text).not.toMatch(/hunter2|disk/)
+  })
+})

@@ -30,6 +30,32 @@ describe('a path nobody knows', () => {
   })
 })
 
+describe('percent-encoding', () => {
+  it.each([
+    ['POST', '/%70latform/top-ups'],
+    ['POST', '/platform/top%2Dups'],
+    ['GET', '/%68ealth'],
+    ['OPTIONS', '/%6Cocations'],
+    ['GET', '/organizations/org_1/%6Cocations/'],
+  ])(
+    'of the fixed part of a path leads nowhere, so that nobody gets around a rule for it: %s %s',
+    async (method, path) => {
+      const { status, body } = await send(host.url, { method, path, headers: { 'X-API-Key': key } })
+      expect([status, body.message]).toEqual([404, 'This path does not exist; see /api/documentation.'])
+    },
+  )
+
+  it('of a value is decoded once', async () => {
+    const { id } = host.world.organization
+    const at = (text: string) =>
+      send(host.url, { path: `/organizations/${text}/locations`, headers: { 'X-API-Key': key } })
+    expect((await at(id.replace('o', '%6F'))).status).toBe(200)
+    expect((await at(id.replace('o', '%256F'))).status).toBe(404)
+    expect((await at('a%2Fb')).status).toBe(404)
+    expect((await at('%E0%A4%A')).status).toBe(404)
+  })
+})
+
 describe('a method a path does not take', () => {
   it.each([
     ['PATCH', '/sessions', 'POST, OPTIONS'],

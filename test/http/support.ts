@@ -56,14 +56,16 @@ export interface MountedOptions {
   clock?: Clock
   config?: Partial<ConfigInput>
   streams?: EventStreamsOptions
+  logger?: Logger
 }
 
 /** The host's HTTP layer with operations of the test's own, and nothing behind it. */
 export async function mountOwn(
   operations: Operation[],
-  { authenticate, clock, config, streams: streamOptions }: MountedOptions = {},
+  { authenticate, clock, config, streams: streamOptions, logger: ownLogger }: MountedOptions = {},
 ) {
-  const { lines, logger } = keepLog()
+  const { lines, logger: keeping } = keepLog()
+  const logger = ownLogger ?? keeping
   const database = await openDatabase(':memory:')
   afterAll(() => database.close())
   const context: Context = {

@@ -195,6 +195,24 @@ eachDatabase((database) => {
       expect(await world.checkLedger()).toEqual([])
     })
 
+    it('ends with its installation, whatever time it had left, and no other’s does', async () => {
+      const { hold, walletOf, locationId, token } = await funded(10)
+      const other = await world.application()
+      const meterId = await world.meter(other, { name: 'Pages', unit: 'page', priceType: 'fixed', price: 1 })
+      const otherToken = await world.install(other, locationId)
+      await hold({ units: 4 })
+      const { holdId } = (await hold({ units: 6 })).body
+      const kept = await world.hold({ appId: other, meterId, locationId, units: 2 }, otherToken)
+      expect(kept.status).toBe(201)
+      expect(await walletOf()).toMatchObject({ available: '3' })
+      const at = `${world.place(locationId)}/application-instances/${world.appId}`
+      expect((await world.request('DELETE', at, { token: world.merchant.token })).status).toBeLessThan(300)
+      await expect.poll(async () => (await walletOf()).available as string, { timeout: 10_000 }).toBe('8')
+      expect(await world.db('stoa_holds').where({ id: holdId }).first()).toMatchObject({ status: 'expired' })
+      expect((await world.get(`/marketplace/billing/holds/${holdId}`, token)).status).toBe(401)
+      expect(await world.checkLedger()).toEqual([])
+    })
+
     it('and one that is captured at that very moment are the one or the other, never both', async () => {
       const { hold, capture, release, walletOf } = await funded(10)
       const { holdId } = (await hold({ units: 4 })).body

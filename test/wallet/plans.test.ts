@@ -99,6 +99,15 @@ eachDatabase((database) => {
     expect(listed.body.map(({ id }: { id: string }) => id).slice(0, 6)).toEqual(ids)
   })
 
+  it('keeps at most 6 also when the first ones are made at the same moment', async () => {
+    const app = await world.application()
+    const answers = await Promise.all(Array.from({ length: 12 }, () => create(app, monthly)))
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(6)
+    expect(answers.filter(({ body }) => body.code === 'limit_reached')).toHaveLength(6)
+    const rows = await world.db('stoa_plans').where({ application_id: app }).orderBy('position')
+    expect(rows.map(({ position }) => Number(position))).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
   it('lets only the name, the features and the status change', async () => {
     const app = await world.application()
     const { body: plan } = await create(app, monthly)

@@ -92,6 +92,37 @@ eachDatabase((database) => {
     ])
   })
 
+  it('tells the same as the customer’s prices, of one unit, also of packages and of tiers that cost nothing', async () => {
+    const other = await world.application(['oauth.readonly', 'charges.write', 'charges.readonly'])
+    const by = await world.install(other, place)
+    const packages = { priceType: 'package', price: '1', packageSize: 4 }
+    const tiers = {
+      priceType: 'graduated',
+      tiers: [
+        { upTo: 3, price: 0 },
+        { upTo: null, price: '0.5' },
+      ],
+    }
+    const ids = [
+      await world.meter(other, { name: 'Packages', unit: 'page', ...packages }),
+      await world.meter(other, { name: 'Own packages', unit: 'page', ...packages }),
+      await world.meter(other, { name: 'Own tiers', unit: 'page', ...tiers }),
+    ]
+    await world.rebill({ enabled: true, markupBps: 1000, app: other })
+    await world.rebill({ enabled: true, ownPrice: 300_000n, app: other, itemId: ids[1]! })
+    await world.rebill({ enabled: true, ownPrice: 2_000_000n, app: other, itemId: ids[2]! })
+    expect((await config(other, place, by)).body.plans.usage).toMatchObject([
+      { fixedPricePerUnit: 0.275, minPricePerUnit: '0.275', maxPricePerUnit: '0.275' },
+      { fixedPricePerUnit: 0.3, minPricePerUnit: '0.3', maxPricePerUnit: '0.3' },
+      { fixedPricePerUnit: 0, minPricePerUnit: '0', maxPricePerUnit: '2' },
+    ])
+    expect((await world.get(`/marketplace/app/${other}/prices`, by)).body.prices).toMatchObject([
+      { base: { pricePerUnit: 0.25 }, retail: { pricePerUnit: 0.275 } },
+      { base: { pricePerUnit: 0.25 }, retail: { pricePerUnit: 0.3 } },
+      { retail: { tiers: [{ pricePerUnit: '0' }, { pricePerUnit: '2' }] } },
+    ])
+  })
+
   it('is for the location and the application of the token alone', async () => {
     const neighbour = await world.location()
     const whole = await world.install(app, null)

@@ -140,6 +140,32 @@ eachDatabase((database) => {
       })
     })
 
+    it.each([
+      ['an allowance', { priceType: 'fixed', price: '0.5', freeUnits: 3 }],
+      [
+        'a tier that costs nothing',
+        {
+          priceType: 'graduated',
+          tiers: [
+            { upTo: 3, price: 0 },
+            { upTo: null, price: '0.5' },
+          ],
+        },
+      ],
+      ['an allowance before packages', { priceType: 'package', price: '0.5', packageSize: 2, freeUnits: 3 }],
+    ])('leaves %s free, also in what a hold reserves, and the books agree', async (_, price) => {
+      const meterId = await world.meter(appId, { name: 'Pages', unit: 'page', ...price })
+      expect((await put(at('all', appId, meterId), { enabled: true, ownPrice: 2 })).status).toBe(200)
+      const before = await books()
+      expect((await charge({ meterId, units: 2 })).status).toBe(201)
+      expect(change(before, await books())).toMatchObject({ location: 0n, author: 0n, margin: 0n })
+      const held = await world.hold({ appId, meterId, locationId, units: 3 }, token)
+      expect(held.body).toMatchObject({ amount: 4 })
+      expect((await charge({ meterId, units: 3 })).status).toBe(201)
+      expect(change(before, await books()).location).toBe(-4_000_000n)
+      expect(await world.checkLedger()).toEqual([])
+    })
+
     it('belongs to one item', async () => {
       const answer = await put(at(), { enabled: true, ownPrice: 1 })
       expect(answer).toMatchObject({ status: 422, body: { invalidFields: [{ field: 'ownPrice' }] } })
@@ -230,6 +256,39 @@ eachDatabase((database) => {
   it('keeps the sandbox apart', async () => {
     await put(at(), { enabled: true, markupBps: 10_000 }, world.merchant.sandbox)
     expect((await charge()).body.amountCharged).toBe(0.5)
+  })
+
+  it('an organization has at most 20,000 rules in force; those there are can be changed and ended', async () => {
+    const rule = {
+      organization_id: world.merchant.organizationId,
+      environment: 'production',
+      location_key: '',
+      item_key: '',
+      version: 1,
+      enabled: false,
+      markup_bps: null,
+      own_price: null,
+      currency: null,
+      actor: 'test',
+      created_time: world.now(),
+      ended_time: null,
+    }
+    await put(at(), { enabled: true, markupBps: 100 })
+    const there = await world.count('stoa_rebillings')
+    const rows = Array.from({ length: 20_000 }, (_, n) => ({
+      ...rule,
+      id: `reb_many${n}`,
+      application_key: `app_${n}`,
+    }))
+    await world.db.batchInsert('stoa_rebillings', rows, 500)
+    expect(there).toBeGreaterThan(0)
+    const full = await put(at(locationId), { enabled: true, markupBps: 100 })
+    expect(full).toMatchObject({ status: 409, body: { code: 'limit_reached', limit: 20_000 } })
+    expect((await put(at(), { enabled: true, markupBps: 200 })).status).toBe(200)
+    // What holds elsewhere is not even read.
+    expect((await charge()).status).toBe(201)
+    await world.db('stoa_rebillings').where('id', 'like', 'reb_many%').delete()
+    expect((await put(at(locationId), { enabled: true, markupBps: 100 })).status).toBe(200)
   })
 
   describe('GET /marketplace/app/{appId}/prices', () => {

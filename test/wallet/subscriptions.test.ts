@@ -15,6 +15,22 @@ eachDatabase((database) => {
   })
   const until = (time: string) => world.advance((Date.parse(time) - Date.parse(world.now())) / 1000)
 
+  it('shows what the organization puts on top only to those who may see what it resells for', async () => {
+    const [app, place] = [await world.application(), await world.funded()]
+    const planId = await world.plan(app)
+    await world.rebill({ enabled: true, markupBps: 1000, app })
+    await world.put(app, place, { planId })
+    const path = `${world.place(place)}/application-instances/${app}/plan/items`
+    const member = await world.merchant.key('production', ['subscriptions:read'])
+    const manager = await world.merchant.key('production', ['subscriptions:read', 'rebilling:read'])
+    expect((await world.get(path, manager)).body).toMatchObject([
+      { amount: 33, baseAmount: 30, exact: { amount: '33', baseAmount: '30' } },
+    ])
+    expect((await world.get(path, member)).body).toMatchObject([
+      { amount: 33, baseAmount: null, exact: { amount: '33', baseAmount: null } },
+    ])
+  })
+
   describe('choosing a plan', () => {
     it('changes nothing for an application without plans', async () => {
       const [app, place] = [await world.application(), await world.location()]

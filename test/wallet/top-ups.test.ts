@@ -112,6 +112,78 @@ eachDatabase((database) => {
     expect(await world.balance(locationId)).toBe('0')
   })
 
+  describe('given up by an operator', () => {
+    const give = (id: string, by = world.operator.token) =>
+      world.request('POST', `/platform/top-ups/${id}/fail`, { token: by, body: { reason: 'the bank lost it' } })
+    const told = async (type: string, id: string) =>
+      (await eventsOf(world, type)).filter(({ topUpId }) => topUpId === id).length
+
+    it('fails with the reason, and books what comes late, once and for all to see', async () => {
+      provider.next('pend')
+      const { id } = (await ask()).body
+      const listed = await world.get('/platform/top-ups?status=pending', world.operator.token)
+      expect((listed.body as { id: string }[]).map((each) => each.id)).toContain(id)
+      expect(await give(id)).toMatchObject({ status: 200, body: { status: 'failed', failure: 'the bank lost it' } })
+      expect([await give(id)]).toMatchObject([{ status: 409, body: { code: 'wrong_state' } }])
+      expect(await told('top-up.failed', id)).toBe(1)
+      const payments = provider.requests().length
+      world.advance(3600)
+      await workers.run()
+      expect(await see(id)).toMatchObject({ status: 'failed' })
+      provider.settle('succeeded')
+      world.advance(6 * 3600)
+      await Promise.all([workers.run(), others.run()])
+      expect(await see(id)).toMatchObject({ status: 'succeeded', failure: null })
+      expect([await world.balance(locationId), await booked(), provider.requests().length]).toEqual(['25', 1, payments])
+      expect([await told('top-up.succeeded', id), await told('top-up.failed', id)]).toEqual([1, 1])
+      expect(await world.checkLedger()).toEqual([])
+    })
+
+    it('is booked instead when the provider says now that it came, and failed as it says when it declined', async () => {
+      provider.next('pend')
+      const { id } = (await ask()).body
+      provider.settle('succeeded')
+      expect((await give(id)).body).toMatchObject({ status: 'succeeded', failure: null })
+      expect(await world.balance(locationId)).toBe('25')
+      provider.next('pend')
+      const other = (await ask()).body.id
+      provider.settle('declined')
+      expect((await give(other)).body).toMatchObject({ failure: 'card_declined: insufficient_funds' })
+    })
+
+    it('never asks for the money again, and is looked at no more when the provider declines it or 90 days are over', async () => {
+      provider.next('refuse connection')
+      const { id } = (await ask()).body
+      const payments = provider.requests().length
+      expect((await give(id)).body.status).toBe('failed')
+      world.advance(7 * 3600)
+      await workers.run()
+      expect(provider.requests()).toHaveLength(payments)
+      world.advance(91 * 86_400)
+      await workers.run()
+      expect((await world.db('stoa_top_ups').where({ id }).first()).next_time).toBeNull()
+      provider.next('pend')
+      const declined = (await ask()).body.id
+      await give(declined)
+      provider.settle('declined')
+      world.advance(7 * 3600)
+      await workers.run()
+      expect((await world.db('stoa_top_ups').where({ id: declined }).first()).next_time).toBeNull()
+      expect(await told('top-up.failed', declined)).toBe(1)
+    })
+
+    it('waits for whoever is asking the provider, and is for operators of the same environment', async () => {
+      provider.next('pend')
+      const { id } = (await ask()).body
+      const lease = { lease_token: 'somebody', lease_until: world.inSeconds(60) }
+      await world.db('stoa_top_ups').where({ id }).update(lease)
+      expect(await give(id)).toMatchObject({ status: 409, body: { code: 'wrong_state' } })
+      expect((await give(id, world.merchant.token)).status).toBe(403)
+      expect((await give(id, world.operator.sandbox)).status).toBe(404)
+      expect((await give('top_none')).status).toBe(404)
+    })
+  })
+
   it('is on record before the provider is asked, so that a crash after the money came is booked once by the worker', async () => {
     provider.next('charge and crash')
     const { body } = await ask()

@@ -153,6 +153,41 @@ eachDatabase((database) => {
       expect((await decide('overdraft', { overdraft: 3, reason: 'x' })).status).toBe(200)
     })
 
+    // SQLite lets nobody in between.
+    it.runIf(database.kind === 'postgres')(
+      'does not take what a hold reserves of a grant, made while it waited for the wallet, for the wallet’s own',
+      async () => {
+        await world.fund(locationId, 1)
+        await decide('overdraft', { overdraft: 5, reason: 'agreed' })
+        await spend(4)
+        const { id } = await wallet()
+        const other = await world.location()
+        const grant = { locationId: other, amount: 50, kind: 'promotional', reference: `overdraft-${other}` }
+        await world.request('POST', '/platform/grants', { token: world.operator.token, body: grant })
+        const row = (await world.db('stoa_grants').where({ reference: grant.reference }).first()) as { amount: string }
+        const trx = await world.db.transaction()
+        await trx('stoa_ledger_accounts').where({ id }).forUpdate()
+        const deciding = decide('overdraft', { overdraft: 3, reason: 'x' })
+        const waiting = () =>
+          world.db.raw(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+        await expect
+          .poll(async () => ((await waiting()) as { rows: unknown[] }).rows.length, { timeout: 10_000 })
+          .toBe(1)
+        await trx('stoa_grants').insert({
+          ...row,
+          id: 'grt_between',
+          reference: 'between',
+          account_id: id,
+          held: row.amount,
+        })
+        await trx('stoa_ledger_accounts')
+          .where({ id })
+          .increment({ balance: row.amount, granted: row.amount, held: row.amount } as never)
+        await trx.commit()
+        expect((await deciding).status).toBe(200)
+      },
+    )
+
     it.each([
       { overdraft: -1 },
       { overdraft: 'much' },

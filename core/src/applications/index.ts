@@ -24,6 +24,7 @@ export {
   findApplication,
   findApplicationByClientId,
   findApplications,
+  lockApplication,
   ownsApplication,
   shareApplication,
 } from './store.ts'

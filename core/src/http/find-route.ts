@@ -15,7 +15,8 @@ export interface RouteTable<Route> {
 /**
  * Routes in a radix tree. Express tries one route after the other, each with a regular expression, which with some hundreds of
  * operations costs more than the rest of a request. As with Express, case and a trailing slash make no difference, and a HEAD is
- * answered by the GET; where two paths fit, the one with more fixed text is taken, wherever it stands.
+ * answered by the GET; where two paths fit, the one with more fixed text is taken, wherever it stands. Also as with Express, the path
+ * is compared as it was sent, and only values are decoded: an embedder's own rule for `/platform` sees the very path that leads here.
  */
 export function createRouteTable<Route>(): RouteTable<Route> {
   const noop = () => undefined
@@ -24,7 +25,6 @@ export function createRouteTable<Route>(): RouteTable<Route> {
     ignoreTrailingSlash: true,
     // Whether a parameter may be that long is for its schema to say.
     maxParamLength: 100_000,
-    onBadUrl: () => undefined,
   })
   return {
     add(method, path, route) {
@@ -32,13 +32,21 @@ export function createRouteTable<Route>(): RouteTable<Route> {
     },
     find(method, path) {
       const wanted = (method === 'HEAD' ? 'GET' : method) as HTTPMethod
-      const found = tree.find(wanted, path)
+      const isEncoded = path.includes('%')
+      // The tree would decode before it compares. This way it finds, and gives back, what was sent.
+      const found = tree.find(wanted, isEncoded ? path.replaceAll('%', '%25') : path)
       if (found === null) return null
-      // A broken escape is told before the path is compared: it is ours when it is with any other text in the escape's place.
-      if (found.store === null || found.store === undefined) {
-        return tree.find(wanted, path.replaceAll('%', '-')) === null ? null : 'broken'
-      }
-      return { route: found.store as Route, params: found.params as Record<string, string> }
+      const params = isEncoded ? decoded(found.params) : (found.params as Record<string, string>)
+      return params === null ? 'broken' : { route: found.store as Route, params }
     },
+  }
+}
+
+/** Null when one of them cannot be decoded. */
+function decoded(params: Record<string, string | undefined>): Record<string, string> | null {
+  try {
+    return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, decodeURIComponent(value!)]))
+  } catch {
+    return null
   }
 }

@@ -65,8 +65,13 @@ export function mountOperations({
     setSecurityHeaders(res)
   }
 
+  // Nobody catches what it throws: a logger of an embedder's that fails must neither end the process nor leave the caller waiting.
   function refuse(error: unknown, req: Request, res: Response, surface: Surface): void {
-    renderError(error, req, res, surface, context)
+    try {
+      renderError(error, req, res, surface, context)
+    } catch {
+      breakOff(res)
+    }
   }
 
   /** No script of another origin has any business on a page (RFC 9700 section 2.6). */
@@ -82,7 +87,11 @@ export function mountOperations({
     } catch (error) {
       refuse(error, req, res, operation.surface)
     }
-    logRequest(context, operation, res, performance.now() - started)
+    try {
+      logRequest(context, operation, res, performance.now() - started)
+    } catch {
+      // It was answered. Whoever would be told is the logger that just failed.
+    }
   }
 
   function serve(route: Route, req: Request, res: Response): void {
@@ -119,6 +128,13 @@ export function mountOperations({
     })
   })
   return router
+}
+
+/** The least that can be answered, when answering failed. */
+function breakOff(res: Response): void {
+  if (res.headersSent) return void res.destroy()
+  res.statusCode = 500
+  res.end()
 }
 
 interface Route {

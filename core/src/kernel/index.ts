@@ -41,4 +41,5 @@ export {
 export { createSecretBox, derive } from './secret-box.ts'
 export { createSigningKeys, type SigningKey, type SigningKeys } from './signing-keys.ts'
 export { versionIdOf } from './version-id.ts'
+export { createEachByItself, type EachByItself } from './each-by-itself.ts'
 export { createPoller, type Poller } from './poller.ts'

@@ -25,6 +25,7 @@ import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
 import { createSubscriptionWorker } from './plans/subscription-worker.ts'
+import { customerPriceOperation } from './rebilling/customer-prices.ts'
 import { rebillingOperations } from './rebilling/rebilling-operations.ts'
 import { revenueOperations } from './revenue/revenue-operations.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
@@ -62,6 +63,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...subscriptionOperations(ctx),
       ...rebillingConfigOperations(ctx),
       ...rebillingOperations(ctx),
+      customerPriceOperation(ctx),
       ...revenueOperations(ctx),
       ...adjustmentOperations(ctx),
     ],

@@ -6053,6 +6053,43 @@ export interface Operations {
       createdTime: string
     }>
   }
+  /** List the top-ups of all wallets, the latest first */
+  listAllTopUps: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "pending" | "succeeded" | "failed"
+        /** Only those of this organization and its locations. */
+        organizationId?: string
+      }
+    }
+    result: Array<{
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }>
+  }
   /** Add money to a wallet */
   topUp: {
     input: {
@@ -6068,6 +6105,41 @@ export interface Operations {
         /** Your own number of the payment. The same one never adds money twice. */
         reference: string
         description?: (string | null)
+      }
+    }
+    result: {
+      id: string
+      source: "operator" | "manual" | "auto"
+      reference: string
+      walletId: string
+      organizationId: string
+      locationId: (string | null)
+      environment: "production" | "sandbox"
+      currency: string
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        amount: string
+      }
+      /** `pending` until it is known whether the money came. */
+      status: "pending" | "succeeded" | "failed"
+      /** Why no money came. */
+      failure: (string | null)
+      paymentMethod: (string | null)
+      description: (string | null)
+      createdTime: string
+      settledTime: (string | null)
+    }
+  }
+  /** Give up a top-up that the payment provider leaves pending */
+  failTopUp: {
+    input: {
+      params: {
+        id: string
+      }
+      body: {
+        /** For the organization. */
+        reason: string
       }
     }
     result: {
@@ -6878,13 +6950,12 @@ export interface Operations {
       planId: string
       /** What was paid; negative for what was given back. */
       amount: number
-      /** Of it, what the application asks; the rest is the organization’s margin. */
-      baseAmount: number
+      /** Of it, what the application asks; the rest is the organization’s margin. Null for whoever may not see what it resells for. */
+      baseAmount: (number | null)
       exact: {
         /** Decimal text, exact. */
         amount: string
-        /** Decimal text, exact. */
-        baseAmount: string
+        baseAmount: (string | null)
       }
       currency: string
       transactionId: (string | null)
@@ -8189,7 +8260,9 @@ export const routes = {
   resumeWallet: ['POST', '/platform/wallets/{id}/resume', ''],
   setWalletOverdraft: ['PUT', '/platform/wallets/{id}/overdraft', ''],
   listWalletChanges: ['GET', '/platform/wallets/{id}/changes', ''],
+  listAllTopUps: ['GET', '/platform/top-ups', ''],
   topUp: ['POST', '/platform/top-ups', ''],
+  failTopUp: ['POST', '/platform/top-ups/{id}/fail', ''],
   listTopUps: ['GET', '/wallet/top-ups', 'target'],
   requestTopUp: ['POST', '/wallet/top-ups', 'target'],
   getTopUp: ['GET', '/wallet/top-ups/{id}', 'target'],

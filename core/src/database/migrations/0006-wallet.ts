@@ -98,6 +98,7 @@ export const walletMigration: Migration = {
       column.time('settled_time').nullable()
       table.unique(['scope', 'reference'])
       table.index(['account_id', 'id'])
+      table.index(['environment', 'status', 'id'])
     })
     await trx.raw(`create index stoa_top_ups_due on stoa_top_ups (next_time) where next_time is not null`)
     // A rule has one under way at most.

@@ -84,7 +84,7 @@ export const topUpTypes = {
   'top-up.failed': ownType('top-up.failed', {
     audience,
     data: TopUpData,
-    sentence: 'A payment for a wallet was declined.',
+    sentence: 'A payment for a wallet was declined, or given up by the platform.',
     example: { ...topUp, status: 'failed', failure: 'card_declined: insufficient_funds' },
   }),
   'top-up-rule.disabled': ownType('top-up-rule.disabled', {

@@ -31,7 +31,7 @@ export async function readTerms<Key extends TermsKey>(
 ): Promise<Map<Key, ChargeTerms>> {
   const each = (name: keyof TermsKey) => [...new Set(keys.map((key) => key[name]))]
   const meters = await findMeters(db, each('meterId'), now)
-  const rules = await findRebillings(db, each('organizationId'))
+  const rules = await findRebillings(db, keys)
   const fees = await findFees(db, each('applicationId'))
   const terms = new Map<Key, ChargeTerms>()
   for (const key of keys) {

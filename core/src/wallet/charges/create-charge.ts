@@ -6,7 +6,7 @@ import type { Account } from '../ledger/account.ts'
 import { availableFor, sliceGrants, type Purpose, type Slice } from '../ledger/grant.ts'
 import type { Journal } from '../ledger/journal.ts'
 import { assertChargeable } from '../meters/meters.ts'
-import { priceCharge } from '../meters/price-charge.ts'
+import { billedUnits, priceCharge } from '../meters/price-charge.ts'
 import { resell } from '../rebilling/rebilling.ts'
 import { feeOf } from '../revenue/earnings.ts'
 import { keyOf, type Capture, type Charge, type ChargeRequest } from './charge.ts'
@@ -51,7 +51,7 @@ export function createCharge(batch: Batch, request: ChargeRequest): Charge {
   const { price, units, currency } = request
   const priced = priceCharge(meter.price, { units, price, currency, used: unitsBefore(limits, batch.counters) })
   const eventTime = checkEventTime(request, batch.now)
-  const { amount } = resell(rule, priced.amount, units)
+  const { amount } = resell(rule, priced.amount, billedUnits({ units, ...priced }))
   const hold = request.capture && openHold(batch, request, request.capture)
   const wallet = hold ? batch.journal.account(hold.accountId) : payingWallet(batch, terms)
   if (wallet?.status === 'suspended') throw new StoaError('wallet_suspended')

@@ -7,7 +7,7 @@ import { accountId, type Account, type AccountKey } from '../ledger/account.ts'
 import { findOpenGrants } from '../ledger/grant-store.ts'
 import { availableFor } from '../ledger/grant.ts'
 import { findAccountById } from '../ledger/ledger-store.ts'
-import { priceCharge } from '../meters/price-charge.ts'
+import { billedUnits, priceCharge } from '../meters/price-charge.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor } from '../rebilling/rebilling.ts'
 import type { Tenant } from '../tenant.ts'
@@ -17,7 +17,7 @@ import { readCounters } from '../caps/usage-counters.ts'
 import { assertChargeable } from '../meters/meters.ts'
 import { readTerms } from './charge-terms.ts'
 
-export interface FundsQuestion {
+interface FundsQuestion {
   amount?: string | undefined
   meterId?: string | undefined
   units?: string | undefined
@@ -84,7 +84,7 @@ async function readQuestion(
   )
   const used = unitsBefore(limits, counters)
   const priced = priceCharge(meter.price, { units, price: given(question.price), currency: null, used })
-  const { amount: required } = resell(rule, priced.amount, units)
+  const { amount: required } = resell(rule, priced.amount, billedUnits({ units, ...priced }))
   return { required, payer, meterId, limited: limitedBy(limits, counters, { units, amount: required }) }
 }
 
@@ -113,7 +113,7 @@ function limitedBy(...asked: Parameters<typeof refuseBeyondLimits>): LimitCode |
 /** Who pays for what is no meter's: the rule for all of the application's items decides. */
 async function usualPayer({ config }: WalletContext, db: Db, tenant: Tenant): Promise<AccountKey> {
   const { organizationId, locationId, environment } = tenant
-  const rule = ruleFor(await findRebillings(db, [organizationId]), { ...tenant, itemId: '' })
+  const rule = ruleFor(await findRebillings(db, [tenant]), { ...tenant, itemId: '' })
   const { payer } = resell(rule, 0n, 0n)
   const ownerId = payer === 'location' ? locationId : organizationId
   return { kind: 'wallet', ownerType: payer, ownerId, environment, currency: config.currency }

@@ -73,14 +73,36 @@ export async function listHolds(
   return { items: rows.map(mapHold), total: integer(count) }
 }
 
-/** Open holds whose time is over. */
-export async function findExpired(db: Db, now: string, limit: number): Promise<Hold[]> {
+/** What names a hold. */
+export type HoldKey = Pick<Hold, 'id' | 'installationId'>
+
+/** Open holds whose time is over, without those of `except`. */
+export async function findExpired(
+  db: Db,
+  now: string,
+  { limit, except }: { limit: number; except: string[] },
+): Promise<HoldKey[]> {
   const rows = (await db(table)
     .where({ status: 'open' })
     .where('expires_time', '<=', now)
+    .whereNotIn('id', except)
     .orderBy('expires_time')
-    .limit(limit)) as Row[]
-  return rows.map(mapHold)
+    .limit(limit)
+    .select('id', 'installation_id')) as Row[]
+  return rows.map(mapKey)
+}
+
+const mapKey = (row: Row): HoldKey => ({ id: text(row.id), installationId: text(row.installation_id) })
+
+/**
+ * Ends the time of an installation's open holds, so that none can be captured any more and the worker releases them. Each wallet's lock is
+ * the worker's to take: whoever uninstalls many at once would hold many, in no order.
+ */
+export async function endHoldsOf(db: Db, installationId: string, now: string): Promise<void> {
+  await db(table)
+    .where({ installation_id: installationId, status: 'open' })
+    .where('expires_time', '>', now)
+    .update({ expires_time: now })
 }
 
 function changing(hold: Hold) {

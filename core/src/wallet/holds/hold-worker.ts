@@ -1,5 +1,5 @@
 import { inTransaction } from '../../database/index.ts'
-import { createPoller, nowIso, type Poller } from '../../kernel/index.ts'
+import { createEachByItself, createPoller, nowIso, type Poller } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { findExpired } from './hold-store.ts'
 import { releaseHold } from './release-hold.ts'
@@ -11,11 +11,13 @@ const batch = 100
  * find it closed.
  */
 export function createHoldWorker(ctx: WalletContext): Poller {
+  const each = createEachByItself(ctx, 'the release of an expired hold')
   return createPoller(ctx, 'expired holds', async () => {
-    const expired = await findExpired(ctx.db, nowIso(ctx.clock), batch)
-    for (const { id, installationId } of expired) {
-      await inTransaction(ctx.db, (trx) => releaseHold(ctx, trx, { id, installationId }, 'expired'))
-    }
-    return expired.length
+    const expired = await findExpired(ctx.db, nowIso(ctx.clock), { limit: batch, except: each.resting() })
+    return each.run(
+      expired,
+      ({ id }) => id,
+      (hold) => inTransaction(ctx.db, (trx) => releaseHold(ctx, trx, hold, 'expired')),
+    )
   })
 }

@@ -13,7 +13,7 @@ import type { Account } from '../ledger/account.ts'
 import { availableFor, sliceGrants } from '../ledger/grant.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { assertChargeable } from '../meters/meters.ts'
-import { priceCharge } from '../meters/price-charge.ts'
+import { billedUnits, priceCharge } from '../meters/price-charge.ts'
 import { resell } from '../rebilling/rebilling.ts'
 import { holdEvent } from './hold-events.ts'
 import { findHold, insertHold } from './hold-store.ts'
@@ -99,7 +99,7 @@ async function amountOf(
   )
   const { units, price, currency } = request
   const priced = priceCharge(meter.price, { units, price, currency, used: unitsBefore(limits, counters) })
-  const amount = request.amount ?? resell(rule, priced.amount, units).amount
+  const amount = request.amount ?? resell(rule, priced.amount, billedUnits({ units, ...priced })).amount
   refuseBeyondLimits(limits, counters, { units, amount })
   if (amount === 0n) throw new StoaError('invalid_units', { message: 'There is nothing to hold: this costs nothing.' })
   return amount

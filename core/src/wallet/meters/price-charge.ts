@@ -66,6 +66,17 @@ export function priceCharge(price: Price, usage: Usage): Priced {
     : { amount, unitPrice: divideMicros(amount, usage.units), lines }
 }
 
+/**
+ * How many of a charge's units the application takes money for: what it gives for nothing, out of an allowance or in a tier that costs
+ * nothing, is not among them. Taken from what is on record of a charge, so that who checks it later comes to the same.
+ */
+export function billedUnits({ units, unitPrice, lines }: PriceLine & Pick<Priced, 'lines'>): Micros {
+  const all = lines ?? [{ units, unitPrice }]
+  if (all.every((line) => line.unitPrice === 0n)) return 0n
+  // The lines that cost something may count packages; those that do not always count units.
+  return all.reduce((rest, line) => (line.unitPrice === 0n ? rest - line.units : rest), units)
+}
+
 /** The price of one unit or package where it does not depend on how many there are. */
 function priceUnit(price: Price, given: number | string | null): Micros {
   if (price.type !== 'dynamic' && price.type !== 'percentage') {

@@ -3,6 +3,7 @@ import { inTransaction, type Db } from '../../database/index.ts'
 import type { CurrentPlan, Installation, Start } from '../../installations/index.ts'
 import { nowIso, StoaError } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { endHoldsOf } from '../holds/hold-store.ts'
 import { beginSubscription, payPeriod } from './begin-subscription.ts'
 import { endSubscription } from './end-subscription.ts'
 import { findActivePlans, findPlan } from './plan-store.ts'
@@ -94,9 +95,13 @@ export async function planOfSubscription(db: Db, { applicationId, planId }: Subs
   return plan
 }
 
-/** The port of installations: the plan ends with the installation, and the running period is not given back. */
-export function stopSubscription(ctx: WalletContext, db: Db, installation: Installation): Promise<void> {
+/**
+ * The port of installations: with the installation ends its plan, of which the running period is not given back, and what it holds of
+ * wallets, which is free again in a moment.
+ */
+export function endWithInstallation(ctx: WalletContext, db: Db, installation: Installation): Promise<void> {
   return inTransaction(db, async (trx) => {
+    await endHoldsOf(trx, installation.id, nowIso(ctx.clock))
     const live = await lockSubscription(trx, ctx.dialect, installation.id)
     if (live) await endSubscription(ctx, trx, live)
   })

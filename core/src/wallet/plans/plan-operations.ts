@@ -4,12 +4,12 @@ import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from 
 import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { readPlans, writePlans } from '../permissions.ts'
-import { paymentTimes } from './period.ts'
+import { paymentTimes } from './period-end-after.ts'
 import { paymentTypes, planStatuses, type Plan } from './plan.ts'
 import { findPlan, listPlans } from './plan-store.ts'
 import { changePlanOffer, createPlan } from './plans.ts'
 
-export const PlanShape = Type.Object({
+const PlanShape = Type.Object({
   id: Id(),
   applicationId: Id(),
   name: Type.String(),
@@ -145,7 +145,7 @@ export function planOperations(ctx: WalletContext): Operation[] {
   ]
 }
 
-export function planShape(plan: Plan): Static<typeof PlanShape> {
+function planShape(plan: Plan): Static<typeof PlanShape> {
   const { publisherId: _publisher, position: _position, amount, locationAmount, ...shown } = plan
   return { ...shown, ...amounts({ amount, locationAmount }) }
 }

@@ -40,8 +40,8 @@ export async function readPlanPrice(db: Db, plan: Plan, place: Place): Promise<P
   if (locationId === null || ofLocation === null) {
     return { payer: ofOrganization, rebillingId: null, amount: baseAmount, baseAmount, feeAmount }
   }
-  const rules = await findRebillings(db, [organizationId])
-  const rule = ruleFor(rules, { organizationId, locationId, applicationId, environment, itemId: plan.id })
+  const at = { organizationId, locationId, applicationId, environment }
+  const rule = ruleFor(await findRebillings(db, [at]), { ...at, itemId: plan.id })
   const { payer, amount } = resell(rule, baseAmount, null)
   return {
     payer: payer === 'location' ? ofLocation : ofOrganization,

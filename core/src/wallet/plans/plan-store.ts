@@ -1,3 +1,4 @@
+import { lockApplication } from '../../applications/index.ts'
 import {
   boolean,
   integer,
@@ -11,7 +12,7 @@ import {
   type Row,
 } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
-import type { PaymentTime } from './period.ts'
+import type { PaymentTime } from './period-end-after.ts'
 import type { Plan } from './plan.ts'
 
 const table = 'stoa_plans'
@@ -40,10 +41,14 @@ export async function updatePlan(db: Db, plan: Plan): Promise<void> {
   await db(table).where({ id: plan.id }).update(changingColumns(plan))
 }
 
-/** All of an application's, locked, in the order in which they are offered. */
+/**
+ * All of an application's, in the order in which they are offered. Until the transaction ends nobody else changes them or makes another:
+ * the application is locked, because rows that are not there yet cannot be.
+ */
 export async function lockPlans(db: Db, dialect: Dialect, applicationId: string): Promise<Plan[]> {
-  const query = db(table).where({ application_id: applicationId }).orderBy('position')
-  return ((await (dialect.rowLocks ? query.forUpdate() : query)) as Row[]).map(mapPlan)
+  await lockApplication(db, applicationId, dialect.rowLocks)
+  const rows = (await db(table).where({ application_id: applicationId }).orderBy('position')) as Row[]
+  return rows.map(mapPlan)
 }
 
 /** Those that can be chosen, in the order in which they are offered. */

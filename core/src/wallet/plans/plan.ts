@@ -1,5 +1,5 @@
 import type { Micros } from '../../kernel/index.ts'
-import type { PaymentTime } from './period.ts'
+import type { PaymentTime } from './period-end-after.ts'
 
 export const paymentTypes = ['recurring', 'one_time'] as const
 /** A `retired` plan takes no new subscribers; those who have it keep it. */

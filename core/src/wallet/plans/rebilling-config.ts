@@ -1,23 +1,13 @@
 import type { Db } from '../../database/index.ts'
 import { defineOperation, type Operation } from '../../http/index.ts'
-import {
-  divideMicros,
-  Id,
-  microsNumber,
-  microsText,
-  nowIso,
-  OneOf,
-  StoaError,
-  Type,
-  type Micros,
-  type Static,
-} from '../../kernel/index.ts'
+import { Id, microsNumber, microsText, nowIso, OneOf, StoaError, Type, type Static } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { listMeters } from '../meters/meter-store.ts'
 import type { Meter } from '../meters/meters.ts'
 import { readRebillingConfig } from '../permissions.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor, type Rebilling } from '../rebilling/rebilling.ts'
+import { rangeOf, resoldUnitPrices } from '../rebilling/unit-prices.ts'
 import { tenantOf, type Tenant } from '../tenant.ts'
 import { baseOf, type Plan } from './plan.ts'
 import { findActivePlans } from './plan-store.ts'
@@ -80,7 +70,7 @@ export function rebillingConfigOperations(ctx: WalletContext): Operation[] {
 const mostMeters = 1000
 
 async function configOf(ctx: WalletContext, db: Db, tenant: Tenant) {
-  const rules = await findRebillings(db, [tenant.organizationId])
+  const rules = await findRebillings(db, [tenant])
   const plans = await findActivePlans(db, tenant.applicationId)
   const page = { limit: mostMeters, offset: 0 }
   const meters = (await listMeters(db, tenant.applicationId, page, nowIso(ctx.clock))).items
@@ -101,16 +91,9 @@ function subscriptionPlan(plan: Plan, rule: Rebilling | null, tenant: Tenant): S
   return { planId, name, features, paymentType, paymentTime, ...amounts }
 }
 
-const oneUnit: Micros = 1_000_000n
-
 function usagePlan(meter: Meter, rule: Rebilling | null): Static<typeof UsagePlan> {
   const { id: meterId, name: meterName, unit: usageUnit, productType, productName, price } = meter
-  const resold = (base: Micros) => resell(rule, base, oneUnit).amount
-  const [usual, least, most] = unitPrices(meter).map((base) => (base === null ? 0n : resold(base))) as [
-    Micros,
-    Micros,
-    Micros,
-  ]
+  const { usual, least, most } = rangeOf(resoldUnitPrices(rule, price))
   return {
     meterId,
     meterName,
@@ -119,22 +102,9 @@ function usagePlan(meter: Meter, rule: Rebilling | null): Static<typeof UsagePla
     usageUnit,
     // HighLevel knows no others: where the charge brings a price or an amount, and where it does not.
     priceType: price.type === 'dynamic' || price.type === 'percentage' ? 'dynamic' : 'fixed',
-    fixedPricePerUnit: microsNumber(usual),
-    minPricePerUnit: microsText(least),
-    maxPricePerUnit: microsText(most),
+    fixedPricePerUnit: microsNumber(usual ?? 0n),
+    minPricePerUnit: microsText(least ?? 0n),
+    maxPricePerUnit: microsText(most ?? 0n),
     executionLimitPerCycle: price.dailyLimit === null ? 0 : microsNumber(price.dailyLimit),
   }
-}
-
-/** What the application asks for one unit: usually, at least and at most; null where nothing says. */
-function unitPrices({ price }: Meter): [Micros | null, Micros | null, Micros | null] {
-  const { type, unitPrice, minPrice, maxPrice, tiers, packageSize } = price
-  if (type === 'dynamic' || type === 'percentage') return [unitPrice, minPrice, maxPrice]
-  if (tiers === null) {
-    const each = unitPrice !== null && packageSize !== null ? divideMicros(unitPrice, packageSize) : unitPrice
-    return [each, each, each]
-  }
-  const prices = tiers.map((tier) => tier.unitPrice)
-  const sorted = prices.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
-  return [prices[0] ?? null, sorted[0] ?? null, sorted.at(-1) ?? null]
 }

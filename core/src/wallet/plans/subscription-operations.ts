@@ -12,9 +12,9 @@ import {
 import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, ExactText } from '../exact.ts'
-import { readSubscriptions, writeSubscriptions } from '../permissions.ts'
+import { readRebilling, readSubscriptions, writeSubscriptions } from '../permissions.ts'
 import { cancelPlan, changePlan } from './change-plan.ts'
-import { paymentTimes } from './period.ts'
+import { paymentTimes } from './period-end-after.ts'
 import { readPlanPrice } from './plan-price.ts'
 import { findActivePlans } from './plan-store.ts'
 import { paymentTypes, type Plan } from './plan.ts'
@@ -54,8 +54,11 @@ const ItemShape = Type.Object({
   kind: OneOf(itemKinds),
   planId: Id(),
   amount: Type.Number({ description: 'What was paid; negative for what was given back.' }),
-  baseAmount: Type.Number({ description: 'Of it, what the application asks; the rest is the organization’s margin.' }),
-  exact: Type.Object({ amount: ExactText, baseAmount: ExactText }),
+  baseAmount: Nullable(Type.Number(), {
+    description:
+      'Of it, what the application asks; the rest is the organization’s margin. Null for whoever may not see what it resells for.',
+  }),
+  exact: Type.Object({ amount: ExactText, baseAmount: Nullable(ExactText) }),
   currency: Type.String(),
   transactionId: Nullable(Id('In the statement of the wallet; null where nothing was paid.')),
   periodStart: Time(),
@@ -156,7 +159,7 @@ export function subscriptionOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, params: { applicationId }, query }) => {
         const subscription = await subscriptionOf(db, caller, applicationId)
         const { items, total } = await listItems(db, subscription.id, query)
-        return pagedReply({ items: items.map(itemShape), total }, query)
+        return pagedReply({ items: items.map((item) => itemShape(item, caller)), total }, query)
       },
     }),
   ]
@@ -187,9 +190,12 @@ function subscriptionShape(subscription: Subscription): Static<typeof Subscripti
   return { id, applicationId, planId, status, ...times }
 }
 
-function itemShape(item: SubscriptionItem): Static<typeof ItemShape> {
+function itemShape(item: SubscriptionItem, { permissions }: Caller): Static<typeof ItemShape> {
   const { id, revision, kind, planId, amount, baseAmount, currency, transactionId } = item
   const { periodStart, periodEnd, createdTime } = item
-  const what = { id, number: revision, kind, planId, ...amounts({ amount, baseAmount }) }
-  return { ...what, currency, transactionId, periodStart, periodEnd, createdTime }
+  const { exact, ...numbers } = amounts({ amount, baseAmount })
+  const money = permissions.has(readRebilling.name)
+    ? { ...numbers, exact }
+    : { ...numbers, baseAmount: null, exact: { ...exact, baseAmount: null } }
+  return { id, number: revision, kind, planId, ...money, currency, transactionId, periodStart, periodEnd, createdTime }
 }

@@ -1,6 +1,6 @@
-import { claimDue, inTransaction } from '../../database/index.ts'
+import { claimDue, inTransaction, text } from '../../database/index.ts'
 import { lockInstallationById } from '../../installations/index.ts'
-import { createPoller, isoIn, nowIso, type Poller } from '../../kernel/index.ts'
+import { createEachByItself, createPoller, isoIn, nowIso, type Poller } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { endSubscription } from './end-subscription.ts'
 import { renewSubscription } from './renew-subscription.ts'
@@ -15,6 +15,7 @@ const leaseSeconds = 30
  * with the subscription's next revision, written in one transaction with its money, under the lock and the lease of this very claim.
  */
 export function createSubscriptionWorker(ctx: WalletContext): Poller {
+  const each = createEachByItself(ctx, 'the billing of a due subscription')
   return createPoller(ctx, 'due subscriptions', async () => {
     const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
       table: subscriptionsTable,
@@ -22,15 +23,12 @@ export function createSubscriptionWorker(ctx: WalletContext): Poller {
       limit: batch,
       leaseUntil: isoIn(ctx.clock, leaseSeconds),
     })
-    for (const subscription of rows.map(mapSubscription)) {
-      try {
-        await settle(ctx, subscription, leaseToken)
-      } catch (err) {
-        // The lease keeps it from being tried again in every round; the others go on.
-        ctx.logger.error({ err, subscriptionId: subscription.id }, 'due subscription not billed')
-      }
-    }
-    return rows.length
+    // The lease keeps one that fails from being tried again in every round.
+    return each.run(
+      rows,
+      ({ id }) => text(id),
+      (row) => settle(ctx, mapSubscription(row), leaseToken),
+    )
   })
 }
 

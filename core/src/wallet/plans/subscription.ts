@@ -9,7 +9,7 @@ import type { Micros } from '../../kernel/index.ts'
  * - `ended`: for good.
  */
 export const subscriptionStatuses = ['trialing', 'active', 'past_due', 'unpaid', 'paused', 'ended'] as const
-export type SubscriptionStatus = (typeof subscriptionStatuses)[number]
+type SubscriptionStatus = (typeof subscriptionStatuses)[number]
 
 /** An installation's plan, from when it was chosen to when the installation or the plan ends. One is live at a time. */
 export interface Subscription {

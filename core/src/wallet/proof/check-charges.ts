@@ -2,6 +2,7 @@ import type { Db, Row } from '../../database/index.ts'
 import { microsText, sumProducts, type Micros } from '../../kernel/index.ts'
 import type { ChargeRecord } from '../charges/charge.ts'
 import { mapRecord } from '../charges/charge-store.ts'
+import { billedUnits } from '../meters/price-charge.ts'
 import { resell, type Rebilling } from '../rebilling/rebilling.ts'
 import { mapRebilling } from '../rebilling/rebilling-store.ts'
 import { earningLegs, partsGivenBack } from '../revenue/earnings.ts'
@@ -95,7 +96,7 @@ function checkAmounts(charge: ChargeRecord, rules: Map<string, Rebilling>, tell:
   if (feeAmount < 0n || feeAmount > baseAmount) tell(`charge ${id} has a fee of ${microsText(feeAmount)}`)
   const rule = rebillingId === null ? null : rules.get(rebillingId)
   if (rule === undefined) return tell(`charge ${id} was resold by no rule`)
-  const { amount: paid } = resell(rule, baseAmount, units)
+  const { amount: paid } = resell(rule, baseAmount, billedUnits(charge))
   if (paid !== amount) tell(`charge ${id} was resold at ${microsText(amount)}, not ${microsText(paid)}`)
 }
 

@@ -2,20 +2,12 @@ import { findLocation, lockOrganization } from '../../accounts/index.ts'
 import { visibleApplication } from '../../applications/index.ts'
 import type { Db } from '../../database/index.ts'
 import type { Caller } from '../../http/index.ts'
-import {
-  divideMicros,
-  invalidField,
-  microsText,
-  newId,
-  nowIso,
-  StoaError,
-  toMicros,
-  type Micros,
-} from '../../kernel/index.ts'
+import { invalidField, microsText, newId, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { findMeter } from '../meters/meter-store.ts'
 import type { Price } from '../meters/price.ts'
 import {
+  countRebillings,
   endRebilling,
   findPlanPrice,
   findRebillingAt,
@@ -24,6 +16,7 @@ import {
   type RebillingPlace,
   type RebillingVersion,
 } from './rebilling-store.ts'
+import { rangeOf, unitPricesOf } from './unit-prices.ts'
 
 /** What a rule is to say. At most one of the two, and exactly one when it is enabled. */
 export interface RebillingTerms {
@@ -31,6 +24,9 @@ export interface RebillingTerms {
   markupBps?: number | null
   ownPrice?: number | string | null
 }
+
+/** In force, of one organization. A rule for each of some thousand locations and a few applications fits in. */
+const mostRules = 20_000
 
 /** For what: ids, or null for all. */
 export interface RebillingTarget {
@@ -73,7 +69,7 @@ export async function placeOf(
 /**
  * Puts a rule in force at a place: ends the one that is and adds the next version, in the transaction that `db` is. The same terms again
  * change nothing. Throws `validation_failed` with the field: for neither or both of markup and own price, an own price without a single
- * item, or one below what the application asks now (`asks` in the details).
+ * item, or one below what the application asks now (`asks` in the details). Throws `limit_reached` beyond 20,000 rules in force.
  */
 export async function putRebilling(
   ctx: WalletContext,
@@ -88,6 +84,12 @@ export async function putRebilling(
   const current = await findRebillingAt(db, place)
   const same = current?.enabled === terms.enabled && current.markupBps === markupBps && current.ownPrice === ownPrice
   if (current && same) return current
+  if (!current && (await countRebillings(db, place.organizationId)) >= mostRules) {
+    throw new StoaError('limit_reached', {
+      message: `An organization has at most ${mostRules} rules; end some that a more general one says as well.`,
+      details: { limit: mostRules },
+    })
+  }
   const now = nowIso(ctx.clock)
   if (current) await endRebilling(db, current.id, now)
   const made: RebillingVersion = {
@@ -153,10 +155,5 @@ async function readAsked(
 }
 
 /** The least that one unit costs beyond what is free; null where a unit has no price of its own. */
-function leastOf({ type, unitPrice, minPrice, packageSize, tiers }: Price): Micros | null {
-  if (type === 'percentage') return null
-  if (type === 'dynamic') return minPrice ?? 0n
-  if (packageSize !== null) return divideMicros(unitPrice ?? 0n, packageSize)
-  if (tiers !== null) return tiers.map((tier) => tier.unitPrice).reduce((least, each) => (each < least ? each : least))
-  return unitPrice ?? 0n
-}
+const leastOf = (price: Price): Micros | null =>
+  price.type === 'percentage' ? null : (rangeOf(unitPricesOf(price)).least ?? 0n)

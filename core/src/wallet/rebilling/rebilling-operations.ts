@@ -10,15 +10,12 @@ import {
   Strict,
   Time,
   Type,
-  type Micros,
   type Static,
 } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, ExactText } from '../exact.ts'
-import { priceTypes } from '../meters/price.ts'
-import { readCharges, readRebilling, writeRebilling } from '../permissions.ts'
-import { tenantOf } from '../tenant.ts'
+import { readRebilling, writeRebilling } from '../permissions.ts'
 import { deleteRebilling, placeOf, putRebilling, type RebillingTarget } from './change-rebilling.ts'
 import {
   findRebillingAt,
@@ -27,7 +24,6 @@ import {
   type RebillingPlace,
   type RebillingVersion,
 } from './rebilling-store.ts'
-import { retailPrices, type RetailPrice, type UnitPrices } from './retail-prices.ts'
 
 const highestMarkup = 1_000_000
 
@@ -74,33 +70,6 @@ const place = Type.Object({
   locationId: Id('A location of yours, or `all`.'),
   applicationId: Id('An application, or `all`.'),
   itemId: Id('A meter or a plan of the application, or `all`.'),
-})
-
-const Prices = {
-  pricePerUnit: Nullable(Type.Number()),
-  minPricePerUnit: Nullable(Type.Number()),
-  maxPricePerUnit: Nullable(Type.Number()),
-  exact: Type.Object({
-    pricePerUnit: Nullable(ExactText),
-    minPricePerUnit: Nullable(ExactText),
-    maxPricePerUnit: Nullable(ExactText),
-  }),
-  tiers: Nullable(Type.Array(Type.Object({ upTo: Nullable(ExactText), pricePerUnit: ExactText }))),
-}
-
-const CustomerPrices = Type.Object({
-  prices: Type.Array(
-    Type.Object({
-      meterId: Id(),
-      meterName: Type.String(),
-      usageUnit: Type.String(),
-      priceType: OneOf(priceTypes),
-      currency: Type.String(),
-      payer: OneOf(['location', 'organization'], { description: 'Whose wallet charges are taken from.' }),
-      base: Type.Object(Prices, { description: 'What the application asks.' }),
-      retail: Type.Object(Prices, { description: 'What the payer pays.' }),
-    }),
-  ),
 })
 
 const surface = 'store'
@@ -166,12 +135,13 @@ export function rebillingOperations(ctx: WalletContext): Operation[] {
       summary: 'Resell at a markup or an own price, or pay for the locations',
       description:
         'A change is a new version and holds for charges from now on; what was charged is given back as it was taken. An own price ' +
-        'that the application’s price overtakes counts as the application’s.',
+        'that the application’s price overtakes counts as the application’s. What the application gives for nothing, such as an allowance, ' +
+        'stays free.',
       permission: writeRebilling,
       params: place,
       body: RebillingBody,
       responses: { 200: RebillingShape },
-      errors: ['not_found', 'validation_failed'],
+      errors: ['not_found', 'validation_failed', 'limit_reached'],
       handler: async ({ caller, db, params, body }) => {
         const at = await placeOf(ctx, db, caller, targetOf(params))
         return rebillingShape(await putRebilling(ctx, db, at, body, actorOf(caller)))
@@ -213,27 +183,6 @@ export function rebillingOperations(ctx: WalletContext): Operation[] {
         return pagedReply({ items: items.map(rebillingShape), total }, query)
       },
     }),
-    defineOperation({
-      id: 'getCustomerPrices',
-      method: 'GET',
-      path: '/marketplace/app/:appId/prices',
-      surface: 'runtime',
-      tag: 'Billing',
-      summary: 'See what the location pays for each meter, and who pays',
-      description:
-        'For the location of the token. `base` is what the application asks, `retail` what the payer pays; they differ where the ' +
-        'organization resells at a price of its own. Prices of one unit: a charge is rounded once, as a whole.',
-      permission: readCharges,
-      callers: ['application'],
-      params: Type.Object({ appId: Id() }),
-      responses: { 200: CustomerPrices },
-      errors: ['not_found'],
-      handler: async ({ caller, db, params: { appId } }) => {
-        const tenant = tenantOf(caller)
-        if (appId !== tenant.applicationId) throw new StoaError('not_found')
-        return { prices: (await retailPrices(ctx, db, tenant)).map(priceShape) }
-      },
-    }),
   ]
 }
 
@@ -257,9 +206,6 @@ const ownPlace = ({ organizationId, environment }: Caller, target: RebillingTarg
   itemKey: target.itemId ?? '',
 })
 
-const number = (micros: Micros | null) => (micros === null ? null : microsNumber(micros))
-const exact = (micros: Micros | null) => (micros === null ? null : microsText(micros))
-
 function rebillingShape(rule: RebillingVersion): Static<typeof RebillingShape> {
   const { id, version, environment, enabled, markupBps, ownPrice, currency, actor, createdTime, endedTime } = rule
   return {
@@ -271,35 +217,11 @@ function rebillingShape(rule: RebillingVersion): Static<typeof RebillingShape> {
     environment,
     enabled,
     markupBps,
-    ownPrice: number(ownPrice),
-    exact: { ownPrice: exact(ownPrice) },
+    ownPrice: ownPrice === null ? null : microsNumber(ownPrice),
+    exact: { ownPrice: ownPrice === null ? null : microsText(ownPrice) },
     currency,
     actor,
     createdTime,
     endedTime,
-  }
-}
-
-function priceShape({ meter, payer, retail }: RetailPrice): Static<typeof CustomerPrices>['prices'][number] {
-  const { id, name, unit, price } = meter
-  return {
-    meterId: id,
-    meterName: name,
-    usageUnit: unit,
-    priceType: price.type,
-    currency: price.currency,
-    payer,
-    base: pricesShape(price),
-    retail: pricesShape(retail),
-  }
-}
-
-function pricesShape({ unitPrice, minPrice, maxPrice, tiers }: UnitPrices) {
-  return {
-    pricePerUnit: number(unitPrice),
-    minPricePerUnit: number(minPrice),
-    maxPricePerUnit: number(maxPrice),
-    exact: { pricePerUnit: exact(unitPrice), minPricePerUnit: exact(minPrice), maxPricePerUnit: exact(maxPrice) },
-    tiers: tiers?.map(({ upTo, unitPrice: each }) => ({ upTo: exact(upTo), pricePerUnit: microsText(each) })) ?? null,
   }
 }

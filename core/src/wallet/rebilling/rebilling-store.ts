@@ -21,10 +21,29 @@ export interface RebillingVersion extends Rebilling {
   endedTime: string | null
 }
 
-/** All rules in force of these organizations. */
-export async function findRebillings(db: Db, organizationIds: string[]): Promise<Rebilling[]> {
-  const rows = (await db(table).whereIn('organization_id', organizationIds).whereNull('ended_time')) as Row[]
+/** What something is bought at, of a meter or a plan of the application. */
+export interface BoughtAt extends Pick<Rebilling, 'organizationId' | 'environment'> {
+  locationId: string
+  applicationId: string
+}
+
+/** Every rule in force that may hold at one of these; an organization may have thousands of others. */
+export async function findRebillings(db: Db, places: BoughtAt[]): Promise<Rebilling[]> {
+  const each = (name: keyof BoughtAt) => [...new Set(places.map((place) => place[name]))]
+  const rows = (await db(table)
+    .whereIn('organization_id', each('organizationId'))
+    .whereIn('environment', each('environment'))
+    .whereIn('location_key', ['', ...each('locationId')])
+    .whereIn('application_key', ['', ...each('applicationId')])
+    .whereNull('ended_time')) as Row[]
   return rows.map(mapRebilling)
+}
+
+/** How many rules an organization has in force, in both environments. */
+export async function countRebillings(db: Db, organizationId: string): Promise<number> {
+  const found = db(table).where({ organization_id: organizationId }).whereNull('ended_time')
+  const [row] = (await found.count({ count: '*' })) as Row[]
+  return integer(row!.count)
 }
 
 /** The rule in force at exactly this place. */

@@ -27,15 +27,17 @@ export function ruleFor(
   rules: Rebilling[],
   at: { organizationId: string; locationId: string; applicationId: string; itemId: string; environment: Environment },
 ): Rebilling | null {
-  const fitting = rules.filter(
-    (rule) =>
+  let found: Rebilling | null = null
+  for (const rule of rules) {
+    const isFitting =
       rule.organizationId === at.organizationId &&
       rule.environment === at.environment &&
       fits(rule.locationKey, at.locationId) &&
       fits(rule.applicationKey, at.applicationId) &&
-      fits(rule.itemKey, at.itemId),
-  )
-  return fitting.toSorted((a, b) => particular(b) - particular(a))[0] ?? null
+      fits(rule.itemKey, at.itemId)
+    if (isFitting && (found === null || particular(rule) > particular(found))) found = rule
+  }
+  return found
 }
 
 const fits = (key: string, id: string) => key === '' || key === id
@@ -51,8 +53,10 @@ export interface Resold {
 }
 
 /**
- * What is paid for something whose own price is `base`: `units` of a meter, or a plan for a period, for which units are null. An own
- * price never goes below what the application asks, also when that has risen meanwhile. Throws `invalid_units` when it comes to
+ * What is paid for something whose own price is `base`: for so many units of a meter that the application takes money for
+ * (`billedUnits`), or a plan for a period, for which units are null. What the application gives for nothing stays free: an own price is
+ * put in the place of the application's, and where that asks nothing there is none. It never goes below what the application asks,
+ * also when that has risen meanwhile. Throws `invalid_units` when it comes to
  * more than a wallet can hold.
  */
 export function resell(rule: Rebilling | null, base: Micros, units: Micros | null): Resold {

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
-import { createPoller, nowIso, StoaError, type Poller } from '../../kernel/index.ts'
+import { createEachByItself, createPoller, nowIso, StoaError, type Poller } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { accountId, platformAccount, type Account } from '../ledger/account.ts'
 import { findGrants } from '../ledger/grant-store.ts'
@@ -30,17 +30,18 @@ export async function takeBackGrant(
   grantId: string,
   actor: string,
 ): Promise<EndedGrant> {
-  const [found] = await findGrants(db, [grantId])
-  if (!found) throw new StoaError('not_found')
-  return expire(ctx, db, found, { actor, atOnce: true })
+  return expire(ctx, db, grantId, { actor, atOnce: true })
 }
 
 async function expire(
   ctx: WalletContext,
   db: Knex.Transaction,
-  { id, accountId: walletId, sourceAccountId, kind }: Grant,
+  id: string,
   { actor, atOnce }: { actor: string; atOnce: boolean },
 ): Promise<EndedGrant> {
+  const [found] = await findGrants(db, [id])
+  if (!found) throw new StoaError('not_found')
+  const { accountId: walletId, sourceAccountId, kind } = found
   const { environment, currency } = (await findAccountById(db, walletId))!
   const breakage = platformAccount('breakage', { environment, currency })
   // What was bought is the platform's when it ends unused; what was a present goes back to whoever gave it.
@@ -92,11 +93,13 @@ async function expire(
  * nothing.
  */
 export function createGrantWorker(ctx: WalletContext): Poller {
+  const each = createEachByItself(ctx, 'the end of a grant')
   return createPoller(ctx, 'grants', async () => {
-    const ended = await findEndedGrants(ctx.db, nowIso(ctx.clock), batch)
-    for (const grant of ended) {
-      await inTransaction(ctx.db, (trx) => expire(ctx, trx, grant, { actor: theHost, atOnce: false }))
-    }
-    return ended.length
+    const ended = await findEndedGrants(ctx.db, nowIso(ctx.clock), { limit: batch, except: each.resting() })
+    return each.run(
+      ended,
+      (id) => id,
+      (id) => inTransaction(ctx.db, (trx) => expire(ctx, trx, id, { actor: theHost, atOnce: false })),
+    )
   })
 }

@@ -1,4 +1,4 @@
-import { integer, type Db, type Row } from '../../database/index.ts'
+import { integer, text, type Db, type Row } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
 import { mapGrant } from '../ledger/grant-store.ts'
 import type { Grant } from '../ledger/grant.ts'
@@ -26,15 +26,21 @@ export async function listGrants(db: Db, { wallets, isOpen }: GrantFilter, page:
   return { items: rows.map(mapGrant), total: integer(count!.count) }
 }
 
-/** Those that have ended and have something left that no hold reserves. */
-export async function findEndedGrants(db: Db, now: string, limit: number): Promise<Grant[]> {
+/** Ids of those that have ended and have something left that no hold reserves, without those of `except`. */
+export async function findEndedGrants(
+  db: Db,
+  now: string,
+  { limit, except }: { limit: number; except: string[] },
+): Promise<string[]> {
   const rows = (await db(table)
     .where('remaining', '>', 0)
     .whereRaw('remaining > held')
     .where('expires_time', '<=', now)
+    .whereNotIn('id', except)
     .orderBy('expires_time')
-    .limit(limit)) as Row[]
-  return rows.map(mapGrant)
+    .limit(limit)
+    .select('id')) as Row[]
+  return rows.map((row) => text(row.id))
 }
 
 /** Whoever calls it holds the wallet's lock. */

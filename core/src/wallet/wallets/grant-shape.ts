@@ -6,7 +6,7 @@ import type { Account } from '../ledger/account.ts'
 import { grantKinds, type Grant } from '../ledger/grant.ts'
 import { ownerOfWallet } from './wallet-owner.ts'
 
-export const grantStatuses = ['scheduled', 'open', 'spent', 'ended'] as const
+const grantStatuses = ['scheduled', 'open', 'spent', 'ended'] as const
 
 export const GrantShape = Type.Object({
   id: Id(),

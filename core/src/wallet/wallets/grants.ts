@@ -3,16 +3,8 @@ import { findApplication } from '../../applications/index.ts'
 import type { Environment } from '../../context.ts'
 import { isUniqueViolation, type Db } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
-import {
-  invalidField,
-  maxMicros,
-  microsNumber,
-  microsText,
-  newId,
-  nowIso,
-  StoaError,
-  type Micros,
-} from '../../kernel/index.ts'
+import { invalidField, maxMicros, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
+import { insufficientFunds } from '../charges/insufficient-funds.ts'
 import type { WalletContext } from '../context.ts'
 import { accountId, platformAccount, type Account, type NewAccount } from '../ledger/account.ts'
 import { ownMoney, type Grant, type GrantKind } from '../ledger/grant.ts'
@@ -137,16 +129,8 @@ function assertOwnMoney(journal: Journal, source: Account, amount: Micros): void
   if (source.status === 'suspended') throw new StoaError('wallet_suspended')
   const available = ownMoney(source, journal.grants(source.id))
   if (amount <= available) return
-  const exact = { required: microsText(amount), available: microsText(available) }
-  throw new StoaError('insufficient_funds', {
-    message: `The wallet that gives it has ${exact.available} ${source.currency} of its own, not ${exact.required}; top it up first.`,
-    details: {
-      required: microsNumber(amount),
-      available: microsNumber(available),
-      currency: source.currency,
-      exact,
-    },
-  })
+  const asked = { required: amount, available, currency: source.currency }
+  throw insufficientFunds(asked, { what: 'grant', then: 'try again; only money of its own can be given' })
 }
 
 function asWanted(known: Grant, wanted: { accountId: string; amount: Micros }): Grant {

@@ -17,32 +17,50 @@ export const leaseSeconds = 120
 const providerSeconds = 60
 const firstWait = 60
 const longestWait = 6 * 3600
+/** For how long the provider is asked about what was given up. */
+const watchDays = 90
 
 /**
  * Asks the provider about a top-up that is pending, and books what came. Two that do it at once, or one that does it again after a
  * crash, book it once: whoever settles the row first. What is still open waits for its next turn, longer each time.
- * Returns it as it is then.
+ * With `givenUp`, the reason, it ends as failed when it is still open. What was given up before is only watched: should the money come
+ * after all, it is booked. Returns it as it is then.
  */
-export async function settleTopUp(ctx: WalletContext, topUp: TopUp, leaseToken: string): Promise<TopUp> {
-  const outcome = await askProvider(ctx, topUp)
+export async function settleTopUp(
+  ctx: WalletContext,
+  topUp: TopUp,
+  leaseToken: string,
+  { givenUp = null }: { givenUp?: string | null } = {},
+): Promise<TopUp> {
+  const isWatched = topUp.status === 'failed'
+  const outcome = await askProvider(ctx, topUp, { onlyLook: isWatched || givenUp !== null })
   return inTransaction(ctx.db, async (trx) => {
     if (outcome?.status === 'succeeded') return succeed(ctx, trx, topUp, outcome)
-    if (outcome?.status === 'declined') return fail(ctx, trx, topUp, outcome)
-    const wait = Math.min(firstWait * 2 ** (topUp.tries - 1), longestWait)
-    const open = { ...topUp, providerReference: storable(outcome?.reference, 255) ?? topUp.providerReference }
-    await postponeTopUp(trx, open, leaseToken, isoIn(ctx.clock, wait))
+    if (outcome?.status === 'declined' && !isWatched) return fail(ctx, trx, topUp, outcome)
+    const wait = isoIn(ctx.clock, Math.min(firstWait * 2 ** Math.min(topUp.tries - 1, 20), longestWait))
+    const reference = outcome?.reference ?? topUp.providerReference
+    if (givenUp !== null) return fail(ctx, trx, topUp, { status: 'declined', reference, reason: givenUp }, wait)
+    const open = { ...topUp, providerReference: storable(reference, 255) }
+    const isOver =
+      isWatched && (outcome?.status === 'declined' || isoIn(ctx.clock, -watchDays * 86_400) > topUp.settledTime!)
+    await postponeTopUp(trx, open, leaseToken, isOver ? null : wait)
     return open
   })
 }
 
 /** Null when it is not known: the provider did not answer, or did not understand. */
-async function askProvider(ctx: WalletContext, topUp: TopUp): Promise<FundingOutcome | null> {
+async function askProvider(
+  ctx: WalletContext,
+  topUp: TopUp,
+  { onlyLook }: { onlyLook: boolean },
+): Promise<FundingOutcome | null> {
   const { id, tries, organizationId, locationId, currency, paymentMethod, description } = topUp
   try {
     const funding = fundingOf(ctx, topUp.environment)
     const ask = async () => {
       // Whether an earlier try reached the provider, the row cannot know.
-      const known = tries > 1 ? await funding.look({ id, reference: topUp.providerReference }) : null
+      const known = tries > 1 || onlyLook ? await funding.look({ id, reference: topUp.providerReference }) : null
+      if (onlyLook) return known
       const amount = microsText(topUp.amount)
       return known ?? funding.fund({ id, organizationId, locationId, amount, currency, paymentMethod, description })
     }
@@ -77,6 +95,8 @@ async function succeed(
   const settled: TopUp = {
     ...topUp,
     status: 'succeeded',
+    // Of one that was given up.
+    failure: null,
     transactionId: newId('txn'),
     providerReference: storable(reference, 255),
     settledTime: journal.now,
@@ -87,6 +107,12 @@ async function succeed(
   if (topUp.source === 'auto') await forgetDeclines(trx, topUp.accountId)
   await journal.write()
   await publish(ctx, trx, topUpEvent(settled, journal.now))
+  if (topUp.status === 'failed') {
+    ctx.logger.warn(
+      { topUpId: topUp.id, failure: topUp.failure },
+      'money of a top-up that was given up came after all, and was booked',
+    )
+  }
   return settled
 }
 
@@ -94,7 +120,8 @@ async function fail(
   ctx: WalletContext,
   trx: Knex.Transaction,
   topUp: TopUp,
-  { reference, reason = 'declined' }: FundingOutcome,
+  { reference, reason = 'declined' }: Omit<FundingOutcome, 'reference'> & { reference: string | null },
+  nextTime: string | null = null,
 ): Promise<TopUp> {
   // For its lock: the rule of the wallet changes under it.
   const journal = await openJournal(ctx, trx, [topUp.accountId])
@@ -106,7 +133,7 @@ async function fail(
     providerReference: storable(reference, 255),
     settledTime: journal.now,
   }
-  if (!(await swapSettled(trx, settled))) return (await findTopUp(trx, topUp.id))!
+  if (!(await swapSettled(trx, settled, nextTime))) return (await findTopUp(trx, topUp.id))!
   await publish(ctx, trx, topUpEvent(settled, journal.now))
   await countDecline(ctx, trx, journal.account(topUp.accountId)!, settled)
   return settled

@@ -4,10 +4,11 @@ import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '.
 import { Id, Nullable, OneOf, StoaError, Strict, Type } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, StorableText } from '../exact.ts'
-import { fundWallet, readWallet, topUpWallets } from '../permissions.ts'
+import { fundWallet, readWallet, readWallets, topUpWallets } from '../permissions.ts'
+import { giveUpTopUp } from './give-up-top-up.ts'
 import { requestTopUp } from './request-top-up.ts'
-import { findTopUp, listTopUps } from './top-up-store.ts'
-import { TopUpShape, topUpShape } from './top-up.ts'
+import { findTopUp, listAllTopUps, listTopUps } from './top-up-store.ts'
+import { TopUpShape, topUpShape, topUpStatuses } from './top-up.ts'
 import { topUp, type TopUpOutcome } from './top-ups.ts'
 import { Currency } from './wallet-operations.ts'
 import { actorOf, readEnvironment } from './wallet-owner.ts'
@@ -65,6 +66,53 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
         const environment = readEnvironment(caller, body.environment)
         const input = { ...body, environment, actor: actorOf(caller) }
         return answer(await inTransaction(db, (trx) => topUp(ctx, trx, input)))
+      },
+    }),
+    defineOperation({
+      id: 'listAllTopUps',
+      method: 'GET',
+      path: '/platform/top-ups',
+      surface,
+      tag,
+      summary: 'List the top-ups of all wallets, the latest first',
+      description:
+        'Of the environment of the credential. With `status=pending`, what the payment provider has not settled.',
+      permission: readWallets,
+      query: Type.Object({
+        ...PageQuery,
+        status: Type.Optional(OneOf(topUpStatuses)),
+        organizationId: Type.Optional(Id('Only those of this organization and its locations.')),
+      }),
+      responses: { 200: Type.Array(TopUpShape) },
+      handler: async ({ caller: { environment }, db, query }) => {
+        const filter = { environment, status: query.status ?? null, organizationId: query.organizationId ?? null }
+        const { items, total } = await listAllTopUps(db, filter, query)
+        return pagedReply({ items: items.map(topUpShape), total }, query)
+      },
+    }),
+    defineOperation({
+      id: 'failTopUp',
+      method: 'POST',
+      path: '/platform/top-ups/:id/fail',
+      surface,
+      tag,
+      summary: 'Give up a top-up that the payment provider leaves pending',
+      description:
+        'The provider is asked once more: what came is booked, what was declined has failed as it says. Otherwise it fails with your ' +
+        'reason, which the organization is told. Should the provider take the money within 90 days after all, it is booked, once, and ' +
+        '`top-up.succeeded` tells so; cancel the payment there to prevent that.',
+      permission: topUpWallets,
+      params: Type.Object({ id: Id() }),
+      body: Strict({
+        reason: Type.String({ ...StorableText(500), minLength: 1, description: 'For the organization.' }),
+      }),
+      responses: { 200: TopUpShape },
+      errors: ['not_found', 'wrong_state', 'validation_failed'],
+      transaction: false,
+      handler: async ({ caller, db, params: { id }, body: { reason } }) => {
+        const found = await findTopUp(db, id)
+        if (found?.environment !== caller.environment) throw new StoaError('not_found')
+        return topUpShape(await giveUpTopUp(ctx, found, { reason, actor: actorOf(caller) }))
       },
     }),
     defineOperation({

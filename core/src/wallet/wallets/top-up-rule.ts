@@ -30,11 +30,16 @@ export async function findTopUpRule(db: Db, accountId: string): Promise<TopUpRul
   return row ? mapRule(row) : null
 }
 
-/** Wallets whose rules are due, the longest first. */
-export async function findDueWallets(db: Db, now: string, limit: number): Promise<string[]> {
+/** Wallets whose rules are due, the longest first, without those of `except`. */
+export async function findDueWallets(
+  db: Db,
+  now: string,
+  { limit, except }: { limit: number; except: string[] },
+): Promise<string[]> {
   const rows = (await db(table)
     .where({ enabled: true })
     .where('due_time', '<=', now)
+    .whereNotIn('account_id', except)
     .orderBy('due_time')
     .limit(limit)
     .select('account_id')) as Row[]

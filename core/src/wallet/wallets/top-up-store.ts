@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Environment } from '../../context.ts'
 import { integer, iso, maybeIso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
@@ -49,19 +50,43 @@ export async function insertTopUp(db: Db, topUp: TopUp, turn: TopUpTurn = noTurn
   return mapTopUp((await db(topUpsTable).where({ scope, reference }).first()) as Row)
 }
 
-/** Settles what is pending; false when it no longer is, whoever was first. */
-export async function swapSettled(db: Db, topUp: TopUp): Promise<boolean> {
+/**
+ * Settles what is pending, or what was given up and has come after all; false when it no longer is, whoever was first. `nextTime` is
+ * when the provider is asked again about what is given up by this.
+ */
+export async function swapSettled(db: Db, topUp: TopUp, nextTime: string | null = null): Promise<boolean> {
   const changed = await db(topUpsTable)
-    .where({ id: topUp.id, status: 'pending' })
+    .where({ id: topUp.id })
+    .where((open) => {
+      void open.where({ status: 'pending' })
+      // Only what was given up has a next time once it has failed.
+      if (topUp.status === 'succeeded')
+        void open.orWhere((late) => void late.where({ status: 'failed' }).whereNotNull('next_time'))
+    })
     .update({
       status: topUp.status,
       transaction_id: topUp.transactionId,
       provider_reference: topUp.providerReference,
       failure: topUp.failure,
       settled_time: topUp.settledTime,
-      ...turnColumns(noTurn),
+      ...turnColumns({ ...noTurn, nextTime }),
     })
   return changed > 0
+}
+
+/** Takes one that is pending, for whoever asks the provider about it now; null when it is not, or somebody else's turn. */
+export async function claimTopUp(
+  db: Db,
+  id: string,
+  { now, leaseUntil }: { now: string; leaseUntil: string },
+): Promise<{ topUp: TopUp; leaseToken: string } | null> {
+  const leaseToken = randomUUID()
+  const [row] = (await db(topUpsTable)
+    .where({ id, status: 'pending' })
+    .where((free) => void free.whereNull('lease_until').orWhere('lease_until', '<=', now))
+    .update({ lease_token: leaseToken, lease_until: leaseUntil, tries: db.raw('tries + 1') })
+    .returning('*')) as Row[]
+  return row ? { topUp: mapTopUp(row), leaseToken } : null
 }
 
 /** Lets it wait for its next turn, unless its lease ran out and it is somebody else's by now. */
@@ -69,10 +94,11 @@ export async function postponeTopUp(
   db: Db,
   { id, providerReference }: TopUp,
   leaseToken: string,
-  nextTime: string,
+  nextTime: string | null,
 ): Promise<void> {
   await db(topUpsTable)
-    .where({ id, status: 'pending', lease_token: leaseToken })
+    .where({ id, lease_token: leaseToken })
+    .whereNot({ status: 'succeeded' })
     .update({ provider_reference: providerReference, ...turnColumns({ ...noTurn, nextTime }) })
 }
 
@@ -102,6 +128,23 @@ export async function listTopUps(db: Db, filter: TopUpFilter, page: Page): Promi
     .select('id')
   if (currency !== null) void wallets.where({ currency })
   const found = db(topUpsTable).whereIn('account_id', wallets)
+  const [count] = (await found.clone().count({ count: '*' })) as Row[]
+  const rows = (await found.orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(mapTopUp), total: integer(count!.count) }
+}
+
+export interface AllTopUpsFilter {
+  status: TopUp['status'] | null
+  organizationId: string | null
+  environment: Environment
+}
+
+/** Of the whole platform, the latest first. */
+export async function listAllTopUps(db: Db, filter: AllTopUpsFilter, page: Page): Promise<Paged<TopUp>> {
+  const { status, organizationId, environment } = filter
+  const found = db(topUpsTable).where({ environment })
+  if (status !== null) void found.where({ status })
+  if (organizationId !== null) void found.where({ organization_id: organizationId })
   const [count] = (await found.clone().count({ count: '*' })) as Row[]
   const rows = (await found.orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapTopUp), total: integer(count!.count) }

@@ -4,12 +4,13 @@ import { Id, microsText, Nullable, OneOf, Time, Type, type Micros, type Static }
 import { amounts, ExactText } from '../exact.ts'
 
 /** Who asked for the money: the platform's operator, the merchant, or a rule of the merchant's. */
-export const topUpSources = ['operator', 'manual', 'auto'] as const
+const topUpSources = ['operator', 'manual', 'auto'] as const
 export const topUpStatuses = ['pending', 'succeeded', 'failed'] as const
 
 /**
- * Money that comes into a wallet. `pending` from before anybody is asked for it, until it is known whether it came; what was once
- * `succeeded` (then it is booked) or `failed` never changes again.
+ * Money that comes into a wallet. `pending` from before anybody is asked for it, until it is known whether it came. What was once
+ * `succeeded` (then it is booked) never changes again, nor what `failed`, but for one that an operator gave up: should the provider take
+ * the money after all, it is booked and has `succeeded`.
  */
 export interface TopUp {
   id: string

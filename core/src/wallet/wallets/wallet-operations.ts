@@ -1,7 +1,8 @@
 import { environments } from '../../context.ts'
 import { inTransaction, type Db } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, type Caller, type Operation } from '../../http/index.ts'
-import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { assertMayActIn } from '../assert-may-act-in.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import type { NewAccount, Wallet } from '../ledger/account.ts'
@@ -237,9 +238,7 @@ export function ownWallet(ctx: WalletContext, caller: Caller, currency: string |
 
 /** Throws `rights_exceeded`, and so takes back what was done, when it is a production wallet and the credential of the sandbox. */
 function within(caller: Caller, wallet: Wallet): Wallet {
-  if (wallet.environment === 'production' && caller.environment === 'sandbox') {
-    throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot change wallets in production.' })
-  }
+  assertMayActIn(caller, wallet.environment)
   return wallet
 }
 

@@ -2,7 +2,8 @@ import { findLocation, findOrganization } from '../../accounts/index.ts'
 import type { Environment } from '../../context.ts'
 import type { Db } from '../../database/index.ts'
 import type { Caller } from '../../http/index.ts'
-import { invalidField, StoaError } from '../../kernel/index.ts'
+import { invalidField } from '../../kernel/index.ts'
+import { assertMayActIn } from '../assert-may-act-in.ts'
 import type { NewAccount } from '../ledger/account.ts'
 
 /** Whose wallet it is: a location's, or with `locationId` null the organization's own. */
@@ -55,8 +56,6 @@ export function actorOf({ kind, credentialId, userId, application }: Caller): st
 /** The environment that an operator names. Throws `rights_exceeded` for production by a sandbox credential. */
 export function readEnvironment(caller: Caller, named: Environment | undefined): Environment {
   const environment = named ?? caller.environment
-  if (environment === 'production' && caller.environment === 'sandbox') {
-    throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot move money in production.' })
-  }
+  assertMayActIn(caller, environment)
   return environment
 }

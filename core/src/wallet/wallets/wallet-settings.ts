@@ -69,8 +69,9 @@ export async function setOverdraft(
   id: string,
   { overdraft, ...decision }: Decision & { overdraft: Micros },
 ): Promise<Account> {
-  const grants = (await findOpenGrants(db, [id])).get(id) ?? []
-  const account = await changeWallet(ctx, db, id, (wallet) => {
+  const account = await changeWallet(ctx, db, id, async (wallet) => {
+    // Under the wallet's lock, like the balance that they are a part of.
+    const grants = (await findOpenGrants(db, [id])).get(id) ?? []
     // Not the balance: what is left of grants may end, and must not take the wallet below its limit then.
     const own = ownMoney(wallet, grants)
     if (own < -overdraft) {
@@ -90,12 +91,12 @@ async function changeWallet(
   ctx: WalletContext,
   db: Knex.Transaction,
   id: string,
-  change: (account: Account) => void,
+  change: (account: Account) => void | Promise<void>,
 ): Promise<Account> {
   const [account] = await lockAccounts(db, ctx.dialect, [id])
   if (account?.kind !== 'wallet') throw new StoaError('not_found')
   const before = new Map([[id, { ...account }]])
-  change(account)
+  await change(account)
   // A wallet that never had anything is not told to be empty.
   if (account.version > 0) settleLevels([account])
   await updateSettings(db, account)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { periodEndAfter } from './period.ts'
+import { periodEndAfter } from './period-end-after.ts'
 
 const at = (day: string) => `${day}T10:30:00.250Z`
 
