@@ -3,12 +3,18 @@ import { capEvent } from './cap-events.ts'
 import { percentToAnnounce, type Limit } from './limits.ts'
 import { counterName, type UsageCounter } from './usage-counters.ts'
 
-/** What is told of caps that have come to 80, 90 or 100 percent: each once in a period. Marks the counters, which are written after. */
-export function announceCaps(
-  limits: ReadonlyMap<unknown, Limit[]>,
-  counters: ReadonlyMap<string, UsageCounter>,
-  now: string,
-): NewEvent[] {
+interface Counted {
+  limits: ReadonlyMap<unknown, Limit[]>
+  counters: ReadonlyMap<string, UsageCounter>
+  /** Keys of those that have to be written. */
+  changedCounters: Set<string>
+}
+
+/**
+ * What is told of caps that have come to 80, 90 or 100 percent: each once in a period. Marks the counters, which are written after: also
+ * those that no charge was added to, because a cap that is set may be used up from the beginning.
+ */
+export function announceCaps({ limits, counters, changedCounters }: Counted, now: string): NewEvent[] {
   const caps = new Map(
     [...limits.values()].flat().flatMap((limit) => (limit.cap ? [[counterName(limit.counter), limit]] : [])) as [
       string,
@@ -20,6 +26,7 @@ export function announceCaps(
     const percent = percentToAnnounce(cap!, counted)
     if (percent === null) return []
     counted.announced = percent
+    changedCounters.add(counted.key)
     const type = percent === 100 ? ('cap.reached' as const) : ('cap.approaching' as const)
     return [
       capEvent(type, cap!, { percent, used: counted.amount, resetsTime: counter.periodEnd }, { publisherId, now }),
