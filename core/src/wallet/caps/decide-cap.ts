@@ -7,7 +7,10 @@ import { findCap, findCapFor, insertCap, insertCapChange, updateCap } from './ca
 import { settleCapRequest, type Decision } from './cap-requests.ts'
 import type { Cap } from './cap.ts'
 import type { Capped } from './capped.ts'
+import { stillAnnounced } from './limits.ts'
+import { periodAt } from './period.ts'
 import { readCapAmount, readCapScope, type CapInput } from './read-cap.ts'
+import { lockExisting, updateCounters } from './usage-counters.ts'
 
 /**
  * The merchant sets or changes the cap of a scope; the installation must be locked. The same amount again changes nothing. An open
@@ -30,6 +33,7 @@ export async function setCap(
     ? { ...known, amount, revision: known.revision + 1, updatedTime: now }
     : { ...place, ...scope, id: newId('cap'), amount, revision: 1, createdTime: now, updatedTime: now, endedTime: null }
   await (known ? updateCap(db, cap) : insertCap(db, cap))
+  if (known) await announceAnew(ctx, db, cap, now)
   await record(ctx, db, publisherId, cap, known?.amount ?? null, decision)
   await settleCapRequest(ctx, db, capped, cap, { actor: decision.actor, reason: decision.answer ?? null })
   return { cap, isNew: known === null }
@@ -50,6 +54,14 @@ export async function removeCap(
   await updateCap(db, cap)
   await record(ctx, db, capped.publisherId, cap, known.amount, decision)
   await settleCapRequest(ctx, db, capped, cap, { actor: decision.actor, reason: null })
+}
+
+/** What was announced of the former amount is not said of the new one. */
+async function announceAnew({ dialect }: WalletContext, db: Db, cap: Cap, now: string): Promise<void> {
+  const present = { key: `cap:${cap.id}`, periodStart: periodAt(cap.period, now).start }
+  const counters = [...(await lockExisting(db, dialect, [present])).values()]
+  const anew = counters.map((counter) => ({ ...counter, announced: stillAnnounced(cap, counter) }))
+  await updateCounters(db, dialect, anew)
 }
 
 async function record(

@@ -108,8 +108,16 @@ function numbers(values: Record<'limit' | 'used' | 'left' | 'required', Micros>)
 
 const announced = [80, 90, 100]
 
-/** The highest of 80, 90 and 100 percent that has been used up and was not announced in this period; null when there is none. */
+/** The highest of 80, 90 and 100 percent of the cap that has been used up; 0 below. */
+const percentReached = (cap: Cap, { amount }: UsageCounter): number =>
+  announced.findLast((percent) => amount * 100n >= cap.amount * BigInt(percent)) ?? 0
+
+/** What has been reached and was not announced in this period; null when there is nothing. */
 export function percentToAnnounce(cap: Cap, counter: UsageCounter): number | null {
-  const reached = announced.findLast((percent) => counter.amount * 100n >= cap.amount * BigInt(percent)) ?? 0
+  const reached = percentReached(cap, counter)
   return reached > counter.announced ? reached : null
 }
+
+/** What stays announced when the cap becomes this one: of a higher cap, what it has not come to is told when it does. */
+export const stillAnnounced = (cap: Cap, counter: UsageCounter): number =>
+  Math.min(counter.announced, percentReached(cap, counter))

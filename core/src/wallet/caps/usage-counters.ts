@@ -67,7 +67,12 @@ export async function updateCounters(db: Db, dialect: Dialect, counters: UsageCo
   )
 }
 
-async function lockExisting(db: Db, dialect: Dialect, wanted: WantedCounter[]): Promise<Map<string, UsageCounter>> {
+/** As lockCounters, of those that charging has needed already. */
+export async function lockExisting(
+  db: Db,
+  dialect: Dialect,
+  wanted: Pick<WantedCounter, 'key' | 'periodStart'>[],
+): Promise<Map<string, UsageCounter>> {
   const names = new Set(wanted.map(counterName))
   if (names.size === 0) return new Map()
   const query = db(table)
