@@ -50,6 +50,7 @@ function mapJournalAccount(row: Row): JournalAccount {
     environment: row.environment as JournalAccount['environment'],
     currency: text(row.currency),
     balance: money(row.total),
+    minBalance: row.min_balance === null ? null : money(row.min_balance),
     version: row.version === null ? null : integer(row.version),
     head: maybeText(row.head),
   }
