@@ -66,7 +66,7 @@ export interface Charge extends Wish {
   back: bigint
   backUnits: bigint
   isRefunded: boolean
-  refunds: Map<string, bigint>
+  refunds: Map<string, { amount: bigint; units: bigint }>
   created: number
   hold: number | null
 }
@@ -271,25 +271,32 @@ function close(model: Model, hold: Hold, status: Hold['status']): void {
 
 const window = 60 * 86_400_000
 
-/** Without an amount all that is left. */
-export function refund(model: Model, which: number, refundId: string | null, amount: bigint | null): Answer {
+/** Of money or of units; of neither, all that is left. */
+export interface Wanted {
+  amount: bigint | null
+  units: bigint | null
+}
+
+export function refund(model: Model, which: number, refundId: string | null, wanted: Wanted): Answer {
   const of = model.charges[which]!
   const known = refundId === null ? undefined : of.refunds.get(refundId)
-  if (known !== undefined) return known === amount ? 200 : 'refund_id_reused'
+  if (known) {
+    const isSame = (wanted.amount ?? known.amount) === known.amount && (wanted.units ?? known.units) === known.units
+    return isSame ? 200 : 'refund_id_reused'
+  }
   if (of.isRefunded) return refundId === null ? 200 : 'refund_exceeds_charge'
   if (model.now - of.created >= window) return 'void_window_closed'
-  const left = of.amount - of.back
-  const given = amount ?? left
-  if (given > left) return 'refund_exceeds_charge'
-  const units = given === left ? of.units - of.backUnits : ratio(of.units, given, of.amount)
-  of.backUnits = given === left ? of.units : of.backUnits + least(units, of.units - of.backUnits)
+  const given = partBack(of, wanted)
+  if (!given) return 'refund_exceeds_charge'
+  const { amount, units } = given
+  of.backUnits += units
   const before = sharesAt(of, of.back)
-  of.back += given
+  of.back += amount
   const after = sharesAt(of, of.back)
-  earn(model, given, after.base - before.base, after.fee - before.fee, -1n)
-  of.isRefunded = of.back === of.amount
+  earn(model, amount, after.base - before.base, after.fee - before.fee, -1n)
+  of.isRefunded = of.back === of.amount && (of.amount > 0n || of.backUnits === of.units)
   if (refundId !== null) of.refunds.set(refundId, given)
-  let missing = given
+  let missing = amount
   for (const part of of.parts.toReversed()) {
     const returned = least(part.amount, missing)
     move(model.wallets[of.payer], { ...part, amount: returned }, 1n)
@@ -297,6 +304,17 @@ export function refund(model: Model, which: number, refundId: string | null, amo
     missing -= returned
   }
   return refundId === null ? 200 : 201
+}
+
+/** Both of what is given back; null when it is more than there is. */
+function partBack(of: Charge, { amount, units }: Wanted): { amount: bigint; units: bigint } | null {
+  const left = { amount: of.amount - of.back, units: of.units - of.backUnits }
+  if (amount !== null) {
+    if (amount > left.amount) return null
+    return amount === left.amount ? left : { amount, units: least(ratio(of.units, amount, of.amount), left.units) }
+  }
+  if (units === null || units === left.units) return left
+  return units > left.units ? null : { amount: least(ratio(of.amount, units, of.units), left.amount), units }
 }
 
 /** What the author's price and the platform's fee are of what was given back in all. */

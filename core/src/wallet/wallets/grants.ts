@@ -19,10 +19,10 @@ import { ownMoney, type Grant, type GrantKind } from '../ledger/grant.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { findMeter } from '../meters/meter-store.ts'
-import { readCurrency } from './currency.ts'
+import { readCurrency } from '../currency.ts'
 import { findGrantByReference } from './grant-queries.ts'
 import { grantEvent } from './grant-shape.ts'
-import { readAmount } from './read-amount.ts'
+import { readAmount } from '../read-amount.ts'
 import { readOwner, walletOf } from './wallet-owner.ts'
 
 export interface NewGrant {

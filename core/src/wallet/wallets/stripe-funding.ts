@@ -5,7 +5,7 @@ import {
   type FundingRequest,
   type Micros,
 } from '../../kernel/index.ts'
-import { minorUnit } from './currency.ts'
+import { minorUnit } from '../currency.ts'
 
 /** Whom Stripe charges, and what: ids of a customer and of a payment method that is saved with it. */
 export interface StripePayer {
