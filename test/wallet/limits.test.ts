@@ -554,6 +554,11 @@ eachDatabase((database) => {
       expect(await world.checkLedger()).toEqual([])
     })
   })
+
+  it('after all of this every counter is what its charges say', async () => {
+    expect(await world.count('stoa_usage_counters')).toBeGreaterThan(20)
+    expect(await world.checkLedger()).toEqual([])
+  })
 })
 
 onPostgres((database) => {

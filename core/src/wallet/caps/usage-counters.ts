@@ -83,7 +83,7 @@ export async function lockExisting(
   return new Map(rows.map(mapCounter).map((counter) => [counterName(counter), counter]))
 }
 
-/** What the charges booked in the period come to, less what was given back of them, also later. */
+/** What the charges booked in the period come to, less what was given back of them before it ended. */
 export async function countCharges(
   db: Db,
   wanted: Omit<WantedCounter, 'key'>,
@@ -98,6 +98,7 @@ export async function countCharges(
   const refunds = charges
     .clone()
     .join('stoa_charges as refund', (on) => void on.on('refund.id', 'charge.id').andOnVal('refund.seq', '>', 0))
+    .where('refund.created_time', '<', periodEnd)
   const total = async (query: typeof charges, record: string) => {
     const [row] = (await query.sum({ units: `${record}.units`, amount: `${record}.amount` })) as Row[]
     return { units: money(row!.units ?? 0), amount: money(row!.amount ?? 0) }
@@ -107,7 +108,7 @@ export async function countCharges(
   return { units: taken.units - returned.units, amount: taken.amount - returned.amount }
 }
 
-function mapCounter(row: Row): UsageCounter {
+export function mapCounter(row: Row): UsageCounter {
   return {
     key: text(row.key),
     periodStart: iso(row.period_start),
