@@ -86,9 +86,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   of('release', 1, { which }),
   of('top up', 2, { payer: fc.constantFrom('location', 'location', 'organization'), amount }),
   of('adjust', 1, { amount: fc.bigInt({ min: -3n * one, max: 3n * one }).filter((value) => value !== 0n) }),
-  of('grant', 4, {
+  of('grant', 6, {
     paid: fc.boolean(),
-    amount,
+    // Small, so that many charges are paid by several.
+    amount: fc.bigInt({ min: 1n, max: one }),
     priority: fc.nat(2),
     begins: fc.constantFrom(0, 0, 0, 100),
     ends: fc.constantFrom(null, 60, 3600, 2 * day),
@@ -170,7 +171,7 @@ eachDatabase((database) => {
     }
     const organizationId = world.merchant.organizationId
     ok(await asOperator('POST', '/platform/top-ups', { organizationId, amount: 5, reference: name }))
-    const { id } = (await fundLocation(locationId, one, `${name}-first`)).body.wallet ?? {}
+    const { id } = (await fundLocation(locationId, 20n * one, `${name}-first`)).body.wallet ?? {}
     const walletId = id ?? (await accountOf('location', locationId)).id
     const change = { overdraft: text(overdraft), reason: 'agreed' }
     if (overdraft > 0n) ok(await asOperator('PUT', `/platform/wallets/${walletId}/overdraft`, change))
@@ -178,7 +179,7 @@ eachDatabase((database) => {
     const model: Model = {
       now: Date.parse(world.now()),
       wallets: {
-        location: { own: one, held: 0n, overdraft, grants: [] },
+        location: { own: 20n * one, held: 0n, overdraft, grants: [] },
         organization: { own: BigInt(organization.balance), held: 0n, overdraft: 0n, grants: [] },
       },
       charges: [],
@@ -213,7 +214,15 @@ eachDatabase((database) => {
   }
   const marginOf = () => sumOf('margin', world.merchant.organizationId)
 
-  async function take(each: Step, { appId, locationId, token, meterIds, model, ...at }: Life, index: number) {
+  /** What `which` of a step is one of. */
+  function listOf(kind: Step['kind'], { charges, holds, wallets }: Model): unknown[] {
+    if (kind === 'void' || kind === 'refund') return charges
+    return kind === 'take back' ? wallets.location.grants : holds
+  }
+
+  async function take(step: Step, { appId, locationId, token, meterIds, model, ...at }: Life, index: number) {
+    const { length } = listOf(step.kind, model)
+    const each = 'which' in step ? { ...step, which: step.which % (length || 1) } : step
     const reference = `${at.name}-${index}`
     const body = ({ event, meter, units, price }: Wish) => ({
       ...world.chargeBody({ appId, locationId, meterId: meterIds[meter], eventId: event, units: number(units) }),
@@ -287,7 +296,7 @@ eachDatabase((database) => {
         return
       }
       case 'capture': {
-        const hold = model.holds[each.which % (model.holds.length || 1)]
+        const hold = model.holds[each.which]
         if (!hold) return
         const { isFinal, allowExcess } = each
         const wish = {
