@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createHost } from '@stoa/core'
 import { listenOn } from '@stoa/core/testing'
-import { isUniqueViolation, openDatabase } from '../../core/src/database/index.ts'
+import { openDatabase } from '../../core/src/database/index.ts'
 import { openDirectWallet } from '../wallet/direct.ts'
 import { hostConfig } from '../wallet/host-config.ts'
 
@@ -53,12 +53,7 @@ async function serve(url: string): Promise<void> {
       })
       return { amount: String(amount), replayed }
     }
-    try {
-      await books.grant(body.owner, BigInt(body.amount), { reference: body.reference })
-      return { replayed: false }
-    } catch (error) {
-      if (isUniqueViolation(error)) return { replayed: true }
-      throw error
-    }
+    const { replayed } = await books.grant(body.owner, BigInt(body.amount), { reference: body.reference })
+    return { replayed }
   }
 }

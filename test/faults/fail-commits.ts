@@ -14,24 +14,36 @@ interface SqliteConnection {
 
 const lost = () => Object.assign(new Error('Connection terminated at COMMIT'), { code: 'ECONNRESET' })
 
-/** Makes COMMITs of a database fail, as connections do. Every connection that knex opens, and SQLite's one that is open already. */
-export async function failCommits(db: Knex) {
+/** The process ends there, and nothing after it is done. */
+const die = () => void process.kill(process.pid, 'SIGKILL')
+
+/**
+ * Makes COMMITs of a database fail, as connections do, or with `isDeath` as processes do. Every connection that knex opens, and SQLite's
+ * one that is open already.
+ */
+export async function failCommits(db: Knex, { isDeath = false }: { isDeath?: boolean } = {}) {
   let fault: CommitFault | null = null
   let left = 0
   const strike = (): CommitFault | null => {
     if (fault === null || --left > 0) return null
     const now = fault
     fault = null
+    if (isDeath && now === 'before') die()
     return now
   }
+  const struck = isDeath ? die : null
   const client = db.client as {
     acquireConnection(): Promise<object>
     releaseConnection(connection: object): Promise<void>
     acquireRawConnection(): Promise<object>
   }
+  const patched = new WeakSet<object>()
   const patch = (connection: object) => {
-    if ('connection' in connection) patchPg(connection as PgConnection, strike)
-    else patchSqlite(connection as SqliteConnection, strike)
+    // The one that is acquired below may have been opened for it, and every COMMIT counts once.
+    if (patched.has(connection)) return
+    patched.add(connection)
+    if ('connection' in connection) patchPg(connection as PgConnection, strike, struck)
+    else patchSqlite(connection as SqliteConnection, strike, struck)
   }
   const acquireRaw = client.acquireRawConnection.bind(client)
   client.acquireRawConnection = async () => {
@@ -57,7 +69,9 @@ export async function failCommits(db: Knex) {
   }
 }
 
-function patchPg(connection: PgConnection, strike: () => CommitFault | null): void {
+type Struck = (() => void) | null
+
+function patchPg(connection: PgConnection, strike: () => CommitFault | null, struck: Struck): void {
   const query = connection.query.bind(connection)
   connection.query = (config, callback) => {
     const isCommit = (typeof config === 'string' ? config : config.text) === 'COMMIT;'
@@ -65,6 +79,7 @@ function patchPg(connection: PgConnection, strike: () => CommitFault | null): vo
     if (fault === null) return query(config, callback)
     if (fault === 'after') {
       return query(config, () => {
+        struck?.()
         connection.connection.stream.destroy()
         callback(lost())
       })
@@ -75,7 +90,7 @@ function patchPg(connection: PgConnection, strike: () => CommitFault | null): vo
   }
 }
 
-function patchSqlite(connection: SqliteConnection, strike: () => CommitFault | null): void {
+function patchSqlite(connection: SqliteConnection, strike: () => CommitFault | null, struck: Struck): void {
   const prepare = connection.prepare.bind(connection)
   connection.prepare = (sql) => {
     const statement = prepare(sql)
@@ -84,6 +99,7 @@ function patchSqlite(connection: SqliteConnection, strike: () => CommitFault | n
       const fault = strike()
       if (fault === 'before') connection.exec('ROLLBACK')
       const result = fault === 'before' ? null : statement.run()
+      if (fault !== null) struck?.()
       if (fault !== null) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
       return result
     }

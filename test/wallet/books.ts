@@ -1,25 +1,22 @@
-import { newId, nowIso } from '../../core/src/kernel/index.ts'
-import {
-  accountId,
-  ensureAccounts,
-  insertGrant,
-  openJournal,
-  platformAccount,
-  refundCharge,
-  type Grant,
-  type NewAccount,
-  type RefundWish,
-  type WalletContext,
-} from '../../core/src/wallet/index.ts'
 import type { Caller } from '../../core/src/http/index.ts'
+import { microsText, newId, toMicros } from '../../core/src/kernel/index.ts'
 
-/** What tests do to the ledger through the journal itself, whatever doors there are for it. */
+/** What tests do to grants and charges through the operations for it, without HTTP; they throw what is refused. In micro-units. */
 export interface Books {
-  grant(owner: Owner, amount: bigint, change?: Partial<Grant>): Promise<Grant>
-  /** Ends a grant: what remains of it is nobody's any more. Returns how much that was. */
-  expire(grant: Grant): Promise<bigint>
-  /** Gives a part back, by amount or units, as the location's application. */
-  refund(caller: Caller, chargeId: string, wish: Partial<RefundWish>): Promise<{ amount: bigint; replayed: boolean }>
+  /** By the operator, in force for as long as there is time. The same reference grants once. */
+  grant(
+    owner: Owner,
+    amount: bigint,
+    change?: { priority?: number; reference?: string },
+  ): Promise<{ id: string; replayed: boolean }>
+  /** Ends a grant: what no hold reserves of it goes back to whoever gave it. */
+  expire(grant: { id: string }): Promise<void>
+  /** Gives a part back, or without an amount all that is left, as the location's application. */
+  refund(
+    caller: Caller,
+    chargeId: string,
+    wish: { refundId?: string; amount?: bigint },
+  ): Promise<{ amount: bigint; replayed: boolean }>
 }
 
 interface Owner {
@@ -27,87 +24,42 @@ interface Owner {
   locationId: string
 }
 
-export function openBooks(ctx: WalletContext): Books {
-  const at = { environment: 'production', currency: 'USD' } as const
-  const promotion = platformAccount('promotion', at)
-  const breakage = platformAccount('breakage', at)
-  const booked = { reversesId: null, applicationId: null, actor: 'test:test', description: null, ...at }
+/** Calls an operation in a transaction of its own. */
+export type Act = (
+  operation: string,
+  by: Caller,
+  given: { params?: object; body?: object },
+) => Promise<{ status: number; body: Record<string, any> }> // eslint-disable-line -- tests look into bodies of every shape
 
-  const walletOf = (owner: Owner): NewAccount => ({
-    kind: 'wallet',
-    ownerType: 'location',
-    ownerId: owner.locationId,
-    organizationId: owner.organizationId,
-    ...at,
-  })
-
-  async function grant(owner: Owner, amount: bigint, change: Partial<Grant> = {}): Promise<Grant> {
-    const wallet = walletOf(owner)
-    const now = nowIso(ctx.clock)
-    const made: Grant = {
-      id: newId('grn'),
-      accountId: accountId(wallet),
-      kind: 'promotional',
-      reference: newId('ref'),
-      sourceAccountId: accountId(promotion),
-      amount,
-      remaining: 0n,
-      held: 0n,
-      priority: 50,
-      effectiveTime: '2020-01-01T00:00:00.000Z',
-      expiresTime: null,
-      applicationId: null,
-      meterId: null,
-      description: null,
-      actor: 'test:test',
-      transactionId: newId('txn'),
-      closedTime: null,
-      createdTime: now,
-      ...change,
-    }
-    await ctx.db.transaction(async (trx) => {
-      await ensureAccounts(trx, ctx.dialect, [promotion, wallet], now)
-      const journal = await openJournal(ctx, trx, [made.accountId])
-      const account = journal.account(made.accountId)!
-      await insertGrant(trx, made)
-      await journal.loadGrants([made.id])
-      journal.post({ ...booked, id: made.transactionId, kind: 'grant', referenceId: made.id, eventTime: now }, [
-        { account: { id: accountId(promotion) }, amount: -amount },
-        { account, amount },
-      ])
-      const own = { transactionId: made.transactionId, referenceId: made.id }
-      journal.moveGrants(account, own, [{ grantId: made.id, amount }])
-      await journal.write()
-    })
-    return made
-  }
-
-  const expire = ({ id, accountId: wallet }: Grant): Promise<bigint> =>
-    ctx.db.transaction(async (trx) => {
-      await ensureAccounts(trx, ctx.dialect, [breakage], nowIso(ctx.clock))
-      const journal = await openJournal(ctx, trx, [wallet])
-      const account = journal.account(wallet)!
-      const left = journal.grants(wallet).find((each) => each.id === id)?.remaining ?? 0n
-      if (left === 0n) return 0n
-      const { id: transactionId } = journal.post(
-        { ...booked, kind: 'grant-expiry', referenceId: id, eventTime: journal.now },
-        [
-          { account, amount: -left },
-          { account: { id: accountId(breakage) }, amount: left },
-        ],
-      )
-      journal.moveGrants(account, { transactionId, referenceId: id }, [{ grantId: id, amount: -left }])
-      await journal.write()
-      return left
-    })
-
-  const refund: Books['refund'] = ({ application, organizationId, locationId, environment }, chargeId, wish) =>
-    ctx.db.transaction(async (trx) => {
-      const tenant = { ...application!, organizationId, locationId: locationId!, environment }
-      const whole = { refundId: null, amount: null, units: null, description: null }
-      const { refund: made, replayed } = await refundCharge(ctx, trx, tenant, chargeId, { ...whole, ...wish })
-      return { amount: made?.amount ?? 0n, replayed }
-    })
-
-  return { grant, expire, refund }
+const operator: Caller = {
+  kind: 'api-key',
+  credentialId: 'key_test',
+  userId: null,
+  organizationId: 'org_test',
+  locationId: null,
+  environment: 'production',
+  permissions: new Set(['*']),
+  onlyApplicationId: null,
+  application: null,
 }
+
+export const openBooks = (act: Act): Books => ({
+  async grant({ locationId }, amount, { priority = 50, reference = newId('ref') } = {}) {
+    const body = { locationId, kind: 'promotional', amount: microsText(amount), priority, reference }
+    const { status, body: made } = await act('createGrant', operator, {
+      // Tests of other processes have other clocks.
+      body: { ...body, effectiveTime: '2020-01-01T00:00:00.000Z' },
+    })
+    return { id: made.id as string, replayed: status === 200 }
+  },
+  async expire({ id }) {
+    await act('expireGrant', operator, { params: { id } })
+  },
+  async refund(caller, chargeId, { refundId = newId('ref'), amount }) {
+    const { status, body } = await act('refundCharge', caller, {
+      params: { chargeId },
+      body: { refundId, ...(amount !== undefined && { amount: microsText(amount) }) },
+    })
+    return { amount: toMicros((body.exact as { amount: string }).amount)!, replayed: status === 200 }
+  },
+})

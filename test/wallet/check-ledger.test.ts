@@ -18,7 +18,10 @@ const readOnly = [
 ]
 
 /** Ids of what is in the books, for statements that wreck them. */
-type Ids = Record<'wallet' | 'charge' | 'transaction' | 'part' | 'grant' | 'topUp' | 'application' | 'free', string>
+type Ids = Record<
+  'wallet' | 'charge' | 'transaction' | 'part' | 'grant' | 'topUp' | 'application' | 'free' | 'hold' | 'heldGrant',
+  string
+>
 
 eachDatabase((database) => {
   let world: World
@@ -42,6 +45,18 @@ eachDatabase((database) => {
     const free = await world.charge({ meterId: world.dynamic, units: 0.000001, price: 0.01 })
     const caller = await callerAt(world, locationId)
     await books.refund(caller, charge.body.chargeId, { refundId: 'part', amount: 1_111_111n })
+    const elsewhere = await world.location()
+    const token = await world.install(world.appId, elsewhere)
+    const heldGrant = await books.grant({ ...place, locationId: elsewhere }, one)
+    const capped = await world.request('PUT', `${world.place(elsewhere)}/application-instances/${world.appId}/caps`, {
+      token: world.merchant.token,
+      body: { period: 'day', amount: 5 },
+    })
+    expect(capped.status).toBe(201)
+    const limited = { name: 'Few', unit: 'x', priceType: 'fixed', price: 0.1, cycleLimit: 10 }
+    const meterId = await world.meter(world.appId, limited)
+    expect((await world.charge({ locationId: elsewhere, meterId, units: 3 }, token)).status).toBe(201)
+    const hold = await world.hold({ locationId: elsewhere }, token)
     const row = await world.db('stoa_charges').where({ id: charge.body.chargeId, seq: 0 }).first()
     const part = await world.db('stoa_charges').where({ id: charge.body.chargeId, seq: 1 }).first()
     const freeRow = await world.db('stoa_charges').where({ id: free.body.chargeId }).first()
@@ -54,6 +69,8 @@ eachDatabase((database) => {
       topUp: (await world.db('stoa_top_ups').where({ environment: 'production' }).first()).id,
       application: world.appId,
       free: freeRow.transaction_id,
+      hold: hold.body.holdId,
+      heldGrant: heldGrant.id,
     }
   })
   afterAll(async () => {
@@ -212,7 +229,7 @@ eachDatabase((database) => {
         async () => [
           await copy('stoa_ledger_transactions', { id: ids.transaction }, { id: 'txn_x' }),
           entry(`'txn_x', 0, ${account('promotion')}, 5, null, null, null`),
-          entry(`'txn_x', 1, ${account('breakage')}, -5, null, null, null`),
+          entry(`'txn_x', 1, ${account('promotion')}, -5, null, null, null`),
         ],
         /transaction txn_x is on no chain/,
       ],
@@ -414,9 +431,39 @@ eachDatabase((database) => {
         'a hold that was captured of by no charge',
         () => [
           `insert into stoa_holds (id, account_id, application_id, installation_id, publisher_id, organization_id, location_id, environment, meter_id, event_id, fingerprint, description, currency, amount, captured, status, slices, expires_time, created_time)
-           values ('hld_x', 'acc_x', 'a', 'i', 'p', 'o', 'l', 'production', 'm', 'e', 'f', 'd', 'USD', 5, 3, 'captured', '[]', '${time}', '${time}')`,
+           values ('hld_x', 'x', 'a', 'i', 'p', 'o', 'l', 'production', 'm', 'e', 'f', 'd', 'USD', 5, 3, 'captured', '[]', '${time}', '${time}')`,
         ],
         /hold hld_x of 5 says 3 captured, its charges say 0/,
+      ],
+      [
+        'a grant that holds what no hold reserves',
+        () => [`update stoa_grants set held = held - 1 where id = '${ids.heldGrant}'`],
+        /grant .* says 499999 held, open holds say 500000/,
+      ],
+      [
+        'a hold that reserves more of grants than it has',
+        () => [`update stoa_holds set slices = '[["${ids.heldGrant}", "500001"]]' where id = '${ids.hold}'`],
+        /reserves 500001 of grants, and in all 500000/,
+      ],
+      [
+        'a hold that reserves of no grant',
+        () => [`update stoa_holds set slices = '[["grt_x", "1"]]' where id = '${ids.hold}'`],
+        /grant grt_x says 0 held, open holds say 1/,
+      ],
+      [
+        'a cap’s counter that forgot a charge',
+        () => [`update stoa_usage_counters set amount = amount - 1, units = 0 where key like 'cap:%'`],
+        /counter cap:\S+ of 2026-03-01T00:00:00.000Z says 0 units for 0.299999, its charges say \d units for 0.3/,
+      ],
+      [
+        'a limit’s counter that counts too much',
+        () => [`update stoa_usage_counters set units = units + 1 where key like 'usage:%'`],
+        /counter usage:\S+ of 2026-03-01T00:00:00.000Z says 3.000001 units for 0.3, its charges say 3 units for 0.3/,
+      ],
+      [
+        'a counter of no period',
+        () => [`update stoa_usage_counters set period_start = '2026-03-01T01:00:00.000Z' where key like 'cap:%'`],
+        /counter cap:\S+ of 2026-03-01T01:00:00.000Z says/,
       ],
       [
         'a capture of no hold',

@@ -65,9 +65,16 @@ export async function openDirectWallet(
     }
   }
 
+  const books = openBooks((id, caller, given) =>
+    db.transaction(async (trx) => {
+      const answer = await handler(id)({ ...rest, body: undefined, ...given, caller, db: trx })
+      return answer instanceof Reply ? { status: answer.status, body: answer.body } : { status: 200, body: answer }
+    }),
+  )
+
   return {
     ctx,
-    books: openBooks(ctx),
+    books,
     db,
     drain,
     close: () => connection.close(),

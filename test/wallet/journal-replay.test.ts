@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { exportLedger, inspectLedger, replayLedger } from '@stoa/core'
 import { microsText } from '../../core/src/kernel/index.ts'
-import type { Grant } from '../../core/src/wallet/index.ts'
 import { eachDatabase, sqliteUrl } from '../support/databases.ts'
 import { makeHome, patient, runStoa } from '../support/run-stoa.ts'
 import { callerAt, openDirectWallet, type DirectWallet } from './direct.ts'
@@ -60,7 +59,7 @@ eachDatabase((database) => {
   }
 
   const charges: { id: string; place: number }[] = []
-  const grants: Grant[] = []
+  const grants: { id: string }[] = []
   let references = 0
 
   /** Does all of it at once, so that transactions are committed in another order than they were asked for. */

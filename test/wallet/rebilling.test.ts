@@ -287,7 +287,11 @@ eachDatabase((database) => {
     expect((await put(at(), { enabled: true, markupBps: 200 })).status).toBe(200)
     // What holds elsewhere is not even read.
     expect((await charge()).status).toBe(201)
-    await world.db('stoa_rebillings').where('id', 'like', 'reb_many%').delete()
+    await world
+      .db('stoa_rebillings')
+      .where('id', 'like', 'reb_many%')
+      .whereNull('ended_time')
+      .update({ ended_time: world.now() })
     expect((await put(at(locationId), { enabled: true, markupBps: 100 })).status).toBe(200)
   })
 

@@ -76,6 +76,16 @@ eachDatabase((database) => {
       expect(await refund({ amount: 2 })).toMatchObject({ status: 422, body: { code: 'refund_id_reused' } })
     })
 
+    it('gives units of what cost nothing back, as many as there were', async () => {
+      const free = await world.meter(world.appId, { name: 'Free', unit: 'x', priceType: 'fixed', price: 0 })
+      const { chargeId } = (await world.charge({ meterId: free, units: 3 })).body
+      const answers = [1, 2, 1].map((units, n) => () => world.refund(chargeId, { refundId: `r${n}`, units }))
+      const told = []
+      for (const ask of answers) told.push((await ask()).body)
+      expect(told.map(({ charge, code }) => charge?.refunded ?? code)).toEqual([false, true, 'refund_exceeds_charge'])
+      expect(await world.checkLedger()).toEqual([])
+    })
+
     it('never gives back more than was charged, also in many parts at the same moment', async () => {
       const { locationId, refund } = await charged(10)
       expect(await refund({ amount: 5.000001 })).toMatchObject({

@@ -1,7 +1,7 @@
 export { createDispatcher, mostInHand, type Dispatcher } from './dispatcher.ts'
 export { deliveriesOperations } from './operations.ts'
 export { sendDelivery, type Result } from './send-delivery.ts'
-export { createReplayWorker, type ReplayWorker } from './replay-worker.ts'
+export { createReplayWorker } from './replay-worker.ts'
 export { createRetention, type Retention } from './retention.ts'
 export { readBacklog } from './backlog.ts'
 export { streamOperations } from './stream-operations.ts'

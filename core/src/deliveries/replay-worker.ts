@@ -1,6 +1,6 @@
 import { afterCommit, claimDue, inTransaction, text, type Db } from '../database/index.ts'
 import { findReceiver, type EventsContext } from '../events/index.ts'
-import { isoIn, nowIso } from '../kernel/index.ts'
+import { createPoller, isoIn, nowIso, type Poller } from '../kernel/index.ts'
 import { replayPage } from './replay-page.ts'
 import {
   countTries,
@@ -12,14 +12,6 @@ import {
   saveProgress,
   type Replay,
 } from './replay-store.ts'
-
-export interface ReplayWorker {
-  start(): void
-  /** Resolves when the page under way is done. */
-  stop(): Promise<void>
-  /** One page of every replay that is due; returns how many that were. `start` does this again and again. */
-  runDue(): Promise<number>
-}
 
 const atOnce = 8
 const leaseSeconds = 60
@@ -35,68 +27,39 @@ const pauseMilliseconds = 50
  * Works off replays, a page of each in turn, as fast as each may go. How far it got is kept with what it did, in one
  * transaction, so that a replay survives its process, and any number of processes may take turns at it.
  */
-export function createReplayWorker(ctx: EventsContext): ReplayWorker {
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> = Promise.resolve()
-  let isStarted = false
-
-  async function runDue(): Promise<number> {
-    const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
-      table: replaysTable,
-      due: dueReplays(nowIso(ctx.clock)),
-      limit: atOnce,
-      leaseUntil: isoIn(ctx.clock, leaseSeconds),
-    })
-    for (const { id } of rows) {
-      try {
-        await inTransaction(ctx.db, (trx) => runPage(ctx, trx, text(id), leaseToken))
-      } catch (err) {
-        // The others go on.
-        ctx.logger.error({ err, replayId: id }, 'a page of a replay failed')
-        await putOff(text(id), leaseToken)
+export function createReplayWorker(ctx: EventsContext): Poller {
+  const { pollMilliseconds } = ctx.config.webhooks
+  return createPoller(
+    ctx,
+    'replays',
+    async () => {
+      const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
+        table: replaysTable,
+        due: dueReplays(nowIso(ctx.clock)),
+        limit: atOnce,
+        leaseUntil: isoIn(ctx.clock, leaseSeconds),
+      })
+      for (const { id } of rows) {
+        try {
+          await inTransaction(ctx.db, (trx) => runPage(ctx, trx, text(id), leaseToken))
+        } catch (err) {
+          // The others go on.
+          ctx.logger.error({ err, replayId: id }, 'a page of a replay failed')
+          await putOff(ctx, text(id), leaseToken)
+        }
       }
-    }
-    return rows.length
-  }
-
-  async function putOff(id: string, leaseToken: string): Promise<void> {
-    try {
-      await inTransaction(ctx.db, (trx) => recordFailure(ctx, trx, id, leaseToken))
-    } catch (err) {
-      // Its lease keeps it from being tried again in every round.
-      ctx.logger.error({ err, replayId: id }, 'that a page of a replay failed could not be recorded')
-    }
-  }
-
-  async function round(): Promise<void> {
-    let done = 1
-    try {
-      while (isStarted && done > 0) done = await runDue()
-    } catch (err) {
-      ctx.logger.error({ err }, 'replays could not be looked for; it will be tried again')
-    }
-    if (isStarted) schedule()
-  }
-
-  function schedule(): void {
-    timer = setTimeout(() => {
-      running = round()
-    }, ctx.config.webhooks.pollMilliseconds)
-    timer.unref()
-  }
-
-  return {
-    start() {
-      if (isStarted) return
-      isStarted = true
-      schedule()
+      return rows.length
     },
-    async stop() {
-      isStarted = false
-      clearTimeout(timer)
-      await running
-    },
-    runDue,
+    { pollMilliseconds },
+  )
+}
+
+async function putOff(ctx: EventsContext, id: string, leaseToken: string): Promise<void> {
+  try {
+    await inTransaction(ctx.db, (trx) => recordFailure(ctx, trx, id, leaseToken))
+  } catch (err) {
+    // Its lease keeps it from being tried again in every round.
+    ctx.logger.error({ err, replayId: id }, 'that a page of a replay failed could not be recorded')
   }
 }
 

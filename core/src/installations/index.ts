@@ -25,4 +25,4 @@ export {
   lockInstallation,
   lockInstallationById,
 } from './store.ts'
-export { createInstallationWorker, type InstallationWorker } from './worker.ts'
+export { createInstallationWorker } from './worker.ts'

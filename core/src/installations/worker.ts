@@ -1,5 +1,5 @@
 import { claimDue, inTransaction, type Db } from '../database/index.ts'
-import { isoIn, nowIso } from '../kernel/index.ts'
+import { createPoller, isoIn, nowIso, type Poller } from '../kernel/index.ts'
 import { overdueEnabling } from './acknowledge.ts'
 import type { InstallationsContext } from './context.ts'
 import { theHost } from './history.ts'
@@ -16,14 +16,6 @@ import {
   swapInstallation,
 } from './store.ts'
 
-export interface InstallationWorker {
-  start(): void
-  /** Resolves when what was under way is done. */
-  stop(): Promise<void>
-  /** Does what is due now; returns how much that was. `start` does this again and again. */
-  runDue(): Promise<number>
-}
-
 const batch = 50
 const leaseSeconds = 30
 
@@ -32,15 +24,8 @@ const leaseSeconds = 30
  * of them, a batch at a time. Any number of processes may run one; deadlines and jobs are in the database, so that a restart
  * loses none.
  */
-export function createInstallationWorker(
-  ctx: InstallationsContext,
-  { pollMilliseconds = 1000 }: { pollMilliseconds?: number } = {},
-): InstallationWorker {
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> = Promise.resolve()
-  let isStarted = false
-
-  async function runDue(): Promise<number> {
+export function createInstallationWorker(ctx: InstallationsContext): Poller {
+  return createPoller(ctx, 'due installations', async () => {
     const now = nowIso(ctx.clock)
     const { rows, leaseToken } = await claimDue(ctx.db, ctx.dialect, {
       table: installationsTable,
@@ -57,38 +42,7 @@ export function createInstallationWorker(
       }
     }
     return rows.length + (await runDueJobs(ctx))
-  }
-
-  async function round(): Promise<void> {
-    let done = 1
-    try {
-      while (isStarted && done > 0) done = await runDue()
-    } catch (err) {
-      ctx.logger.error({ err }, 'due installations not read')
-    }
-    if (isStarted) schedule()
-  }
-
-  function schedule(): void {
-    timer = setTimeout(() => {
-      running = round()
-    }, pollMilliseconds)
-    timer.unref()
-  }
-
-  return {
-    start() {
-      if (isStarted) return
-      isStarted = true
-      schedule()
-    },
-    async stop() {
-      isStarted = false
-      clearTimeout(timer)
-      await running
-    },
-    runDue,
-  }
+  })
 }
 
 async function settle(ctx: InstallationsContext, id: string, leaseToken: string): Promise<void> {

@@ -1,5 +1,7 @@
 import type { Caller } from '../http/index.ts'
 
-/** Who did it, as histories and transactions keep it: `user:<id>` where a person is known, otherwise `<kind>:<credential>`. */
-export const actorOf = ({ kind, credentialId, userId }: Caller): string =>
-  userId === null ? `${kind}:${credentialId}` : `user:${userId}`
+/** Who did it, as histories and transactions keep it: an application, a person where one is known, or else the credential. */
+export function actorOf({ kind, credentialId, userId, application }: Caller): string {
+  if (application) return `application:${application.applicationId}`
+  return userId === null ? `${kind}:${credentialId}` : `user:${userId}`
+}

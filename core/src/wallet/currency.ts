@@ -3,12 +3,15 @@ import type { WalletContext } from './context.ts'
 
 const known = new Set(Intl.supportedValuesOf('currency'))
 
+/** Throws `validation_failed` for what is no currency of ISO 4217. */
+export function checkCurrency(field: string, currency: string): void {
+  if (!known.has(currency)) throw invalidField(field, 'must be a currency of ISO 4217 such as USD')
+}
+
 /** The currency that was named, or the host's own. Throws `validation_failed` for what is no code of ISO 4217. */
 export function readCurrency({ config }: WalletContext, given: string | null | undefined): string {
   if (given === null || given === undefined) return config.currency
-  if (given !== config.currency && !known.has(given)) {
-    throw invalidField('currency', 'must be a currency code of ISO 4217, such as USD')
-  }
+  if (given !== config.currency) checkCurrency('currency', given)
   return given
 }
 

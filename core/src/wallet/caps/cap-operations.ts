@@ -1,6 +1,6 @@
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { Id, OneOf, StoaError, Type } from '../../kernel/index.ts'
-import { actorText } from '../actor-text.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { readCaps, writeCaps } from '../permissions.ts'
 import { approveCapRequest } from './approve-cap-request.ts'
@@ -70,7 +70,7 @@ export function capOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'wrong_state', 'validation_failed', 'meter_not_found'],
       handler: async ({ caller, db, params, body: { reason = null, ...input } }) => {
         const capped = await findCapped(ctx, db, caller, params.applicationId, write)
-        const { cap, isNew } = await setCap(ctx, db, capped, input, { actor: actorText(caller), reason })
+        const { cap, isNew } = await setCap(ctx, db, capped, input, { actor: actorOf(caller), reason })
         return reply(isNew ? 201 : 200, await capShape(ctx, db, cap))
       },
     }),
@@ -88,7 +88,7 @@ export function capOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'wrong_state'],
       handler: async ({ caller, db, params, body }) => {
         const capped = await findCapped(ctx, db, caller, params.applicationId, write)
-        await removeCap(ctx, db, capped, params.capId, { actor: actorText(caller), reason: body?.reason ?? null })
+        await removeCap(ctx, db, capped, params.capId, { actor: actorOf(caller), reason: body?.reason ?? null })
         return undefined
       },
     }),
@@ -143,7 +143,7 @@ export function capOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, params, body: { amount, answer = null } }) => {
         const capped = await findCapped(ctx, db, caller, params.applicationId, write)
         const shown = { requestId: params.requestId, amount }
-        const decision = { actor: actorText(caller), reason: answer }
+        const decision = { actor: actorOf(caller), reason: answer }
         return capRequestShape(await approveCapRequest(ctx, db, capped, shown, decision))
       },
     }),
@@ -161,7 +161,7 @@ export function capOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'wrong_state'],
       handler: async ({ caller, db, params, body }) => {
         const capped = await findCapped(ctx, db, caller, params.applicationId, write)
-        const decision = { actor: actorText(caller), reason: body?.answer ?? null }
+        const decision = { actor: actorOf(caller), reason: body?.answer ?? null }
         return capRequestShape(await refuseCapRequest(ctx, db, capped, params.requestId, decision))
       },
     }),

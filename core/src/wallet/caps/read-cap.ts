@@ -1,8 +1,9 @@
 import type { Db } from '../../database/index.ts'
-import { invalidField, nowIso, StoaError, toMicros, type Micros } from '../../kernel/index.ts'
+import { invalidField, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
-import { checkCurrency } from '../meters/currency.ts'
+import { checkCurrency } from '../currency.ts'
 import { findMeter } from '../meters/meter-store.ts'
+import { readMicros } from '../read-amount.ts'
 import type { CapScope } from './cap.ts'
 import type { Period } from './period.ts'
 
@@ -36,8 +37,7 @@ export async function readCapScope(
 
 /** Throws `validation_failed`. Nothing may be charged under a cap of 0 but what costs nothing. */
 export function readCapAmount(given: number | string): Micros {
-  const amount = toMicros(given)
-  if (amount === null) throw invalidField('amount', 'must be a decimal with at most 6 decimals and 15 digits')
+  const amount = readMicros(given, 'amount')
   if (amount < 0n) throw invalidField('amount', 'must be 0 or more')
   return amount
 }

@@ -84,7 +84,12 @@ export async function updateCounters(db: Db, dialect: Dialect, counters: UsageCo
   )
 }
 
-async function lockExisting(db: Db, dialect: Dialect, wanted: WantedCounter[]): Promise<Map<string, UsageCounter>> {
+/** As lockCounters, of those that charging has needed already. */
+async function lockExisting(
+  db: Db,
+  dialect: Dialect,
+  wanted: Pick<WantedCounter, 'key' | 'periodStart'>[],
+): Promise<Map<string, UsageCounter>> {
   const names = new Set(wanted.map(counterName))
   if (names.size === 0) return new Map()
   const query = db(table)
@@ -95,7 +100,7 @@ async function lockExisting(db: Db, dialect: Dialect, wanted: WantedCounter[]): 
   return new Map(rows.map(mapCounter).map((counter) => [counterName(counter), counter]))
 }
 
-/** What the charges booked in the period come to, less what was given back of them, also later. */
+/** What the charges booked in the period come to, less what was given back of them before it ended. */
 export async function countCharges(
   db: Db,
   wanted: Omit<WantedCounter, 'key' | 'isNeeded'>,
@@ -110,6 +115,7 @@ export async function countCharges(
   const refunds = charges
     .clone()
     .join('stoa_charges as refund', (on) => void on.on('refund.id', 'charge.id').andOnVal('refund.seq', '>', 0))
+    .where('refund.created_time', '<', periodEnd)
   const total = async (query: typeof charges, record: string) => {
     // Units in two parts, whose sums stay far from what the database can hold: they cost nothing, so there may be any number.
     const [row] = (await query.select(
@@ -122,11 +128,12 @@ export async function countCharges(
   }
   const taken = await total(charges.clone(), 'charge')
   const returned = await total(refunds, 'refund')
-  const units = taken.units - returned.units
+  // Units of many meters say nothing together.
+  const units = meterId === null ? 0n : taken.units - returned.units
   return { units: units < maxMicros ? units : maxMicros, amount: taken.amount - returned.amount }
 }
 
-function mapCounter(row: Row): UsageCounter {
+export function mapCounter(row: Row): UsageCounter {
   return {
     key: text(row.key),
     periodStart: iso(row.period_start),

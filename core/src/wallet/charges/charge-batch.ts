@@ -40,9 +40,9 @@ export async function bookCharges(
   await journal.write()
   await insertCharges(trx, ctx.dialect, created)
   for (const id of captured) await updateHold(trx, holds.get(id)!)
-  const ofCaps = announceCaps(batch.limits, counters, batch.countedKeys, now)
-  const changedCounters = [...counters.values()].filter(({ key }) => batch.countedKeys.has(key))
-  await updateCounters(trx, ctx.dialect, changedCounters)
+  const ofCaps = announceCaps(batch, now)
+  const changed = [...counters.values()].filter(({ key }) => batch.changedCounters.has(key))
+  await updateCounters(trx, ctx.dialect, changed)
   await publishMany(ctx, trx, [
     ...created.map((charge): NewEvent => chargeEvent('charge.created', charge)),
     ...[...captured].map((id) => holdEvent('hold.captured', holds.get(id)!, now)),
@@ -96,7 +96,7 @@ async function readBatch(
       ctx.dialect,
       [...limits.values()].flat().map(({ counter }) => counter),
     ),
-    countedKeys: new Set(),
+    changedCounters: new Set(),
     created: [],
     captured: new Set(),
     drafts: createDrafts(earners),

@@ -167,7 +167,9 @@ export function mapCharge(row: Row): Charge {
   const refundedAmount = money(row.refunded_amount ?? 0)
   const refundedUnits = money(row.refunded_units ?? 0)
   const refundedTime = maybeIso(row.refunded_time)
-  const isRefunded = refundedTime !== null && refundedAmount >= record.amount
+  // What cost nothing is given back by its units.
+  const isWhole = refundedAmount >= record.amount && (record.amount > 0n || refundedUnits >= record.units)
+  const isRefunded = refundedTime !== null && isWhole
   return { ...record, refundedAmount, refundedUnits, refundedTime, isRefunded }
 }
 

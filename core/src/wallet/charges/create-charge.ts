@@ -32,8 +32,8 @@ export interface Batch {
   holds: ReadonlyMap<string, Hold>
   limits: ReadonlyMap<ChargeRequest, Limit[]>
   counters: ReadonlyMap<string, UsageCounter>
-  /** Keys of counters that were added to. */
-  countedKeys: Set<string>
+  /** Keys of counters that have to be written: they were added to, or what they came to was announced. */
+  changedCounters: Set<string>
   created: Charge[]
   /** Ids of holds that were charged of. */
   captured: Set<string>
@@ -180,6 +180,6 @@ function count(batch: Batch, limits: Limit[], { units, amount }: Charge): void {
     // A cap is in money; units of many meters say nothing together.
     if (counter.meterId !== null) counted.units += units
     counted.amount += amount
-    batch.countedKeys.add(counted.key)
+    batch.changedCounters.add(counted.key)
   }
 }

@@ -1,21 +1,11 @@
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
-import {
-  Id,
-  invalidField,
-  Nullable,
-  StoaError,
-  Strict,
-  Time,
-  toMicros,
-  Type,
-  type Micros,
-  type Static,
-} from '../../kernel/index.ts'
+import { Id, invalidField, Nullable, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { given } from '../given.ts'
 import { readCharges, writeCharges } from '../permissions.ts'
+import { readPositive } from '../read-amount.ts'
 import { tenantOf } from '../tenant.ts'
 import { listAttempts, type ChargeAttempt } from './charge-attempts.ts'
 import type { Charge, ChargeRecord } from './charge.ts'
@@ -105,8 +95,8 @@ export function refundOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, db, params: { chargeId }, body }) => {
         const wish = {
           refundId: body.refundId,
-          amount: readPositive('amount', body.amount),
-          units: readPositive('units', body.units),
+          amount: readPositive(body.amount, 'amount'),
+          units: readPositive(body.units, 'units'),
           description: body.description ?? null,
         }
         if (wish.amount !== null && wish.units !== null) throw invalidField('units', 'cannot stand beside amount')
@@ -162,14 +152,6 @@ const shapeAll = ({ items, total }: { items: ChargeRecord[]; total: number }) =>
   items: items.map(refundShape),
   total,
 })
-
-function readPositive(field: string, value: number | string | null | undefined): Micros | null {
-  if (value === undefined || value === null) return null
-  const micros = toMicros(value)
-  if (micros === null) throw invalidField(field, 'must be a decimal with at most 6 decimals and 15 digits')
-  if (micros <= 0n) throw invalidField(field, 'must be more than 0')
-  return micros
-}
 
 function refundShape(refund: ChargeRecord): Static<typeof RefundShape> {
   const { id, refundId, amount, units, currency, description, createdTime } = refund

@@ -1,6 +1,7 @@
 import type { Caller } from '../../http/index.ts'
-import { invalidField, microsText, toMicros } from '../../kernel/index.ts'
+import { microsText } from '../../kernel/index.ts'
 import { fingerprintOf, priceText, readCommon } from '../charges/read-charge-request.ts'
+import { readPositive } from '../read-amount.ts'
 import type { HoldBody } from './hold-schemas.ts'
 import type { HoldRequest } from './make-hold.ts'
 
@@ -9,10 +10,7 @@ const usualSeconds = 3600
 /** As a charge of the same. `amount` may stand in the place of what the units come to. Throws `validation_failed` for an amount that is none. */
 export function readHoldRequest(caller: Caller, body: HoldBody): HoldRequest {
   const { units, price, ...common } = readCommon(caller, body)
-  const amount = body.amount === undefined || body.amount === null ? null : toMicros(body.amount)
-  if (amount === null ? typeof body.amount === 'number' : amount <= 0n) {
-    throw invalidField('amount', 'must be more than 0, with at most 6 decimals and 15 digits')
-  }
+  const amount = readPositive(body.amount, 'amount')
   const amountText = amount === null ? null : microsText(amount)
   const parts = [body.meterId, common.organizationId, microsText(units), priceText(price), amountText]
   return {

@@ -1,7 +1,7 @@
 import { ownedApplication } from '../../applications/index.ts'
 import { defineOperation, linkTo, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { Id, nowIso, StoaError, Type } from '../../kernel/index.ts'
-import { actorText } from '../actor-text.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { readMeters, writeMeters } from '../permissions.ts'
 import {
@@ -38,7 +38,7 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'validation_failed'],
       handler: async ({ caller, db, params: { id }, body }) => {
         const application = await ownedApplication(db, caller, id)
-        const meter = await createMeter(ctx, db, application, body, actorText(caller))
+        const meter = await createMeter(ctx, db, application, body, actorOf(caller))
         const location = linkTo(ctx, caller, `/developers/applications/${id}/meters/${meter.id}`)
         return reply(201, meterShape(meter), { Location: location })
       },
@@ -92,7 +92,7 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'validation_failed'],
       handler: async ({ caller, db, params: { id, meterId }, body }) => {
         await ownedApplication(db, caller, id)
-        return meterShape(await changeMeter(ctx, db, { applicationId: id, meterId }, body, actorText(caller)))
+        return meterShape(await changeMeter(ctx, db, { applicationId: id, meterId }, body, actorOf(caller)))
       },
     }),
     defineOperation({

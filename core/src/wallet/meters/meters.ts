@@ -4,7 +4,7 @@ import type { Environment } from '../../context.ts'
 import type { Db } from '../../database/index.ts'
 import { invalidField, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
-import { checkCurrency } from './currency.ts'
+import { checkCurrency } from '../currency.ts'
 import { announcePrice } from './meter-events.ts'
 import {
   findMeter,

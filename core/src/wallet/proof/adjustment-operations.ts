@@ -2,6 +2,7 @@ import { environments } from '../../context.ts'
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { given } from '../given.ts'
@@ -66,7 +67,7 @@ export function adjustmentOperations(ctx: WalletContext): Operation[] {
         if (environment === 'production' && caller.environment === 'sandbox') {
           throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot adjust in production.' })
         }
-        const actor = caller.userId === null ? `${caller.kind}:${caller.credentialId}` : `user:${caller.userId}`
+        const actor = actorOf(caller)
         const { adjustment, replayed } = await inTransaction(db, (trx) =>
           adjust(ctx, trx, { ...body, environment, actor }),
         )

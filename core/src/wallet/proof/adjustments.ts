@@ -5,17 +5,9 @@ import type { Environment } from '../../context.ts'
 import { integer, iso, money, text, type Db, type Row } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
-import {
-  invalidField,
-  maxMicros,
-  microsNumber,
-  microsText,
-  newId,
-  StoaError,
-  toMicros,
-  type Micros,
-} from '../../kernel/index.ts'
+import { invalidField, maxMicros, microsNumber, microsText, newId, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { readMicros } from '../read-amount.ts'
 import { accountId, platformAccount, type Account, type NewAccount } from '../ledger/account.ts'
 import { walletEvent } from '../ledger/balance-level.ts'
 import { availableFor } from '../ledger/grant.ts'
@@ -111,8 +103,7 @@ export async function adjust(
 }
 
 function readAmount(given: number | string): Micros {
-  const amount = toMicros(given)
-  if (amount === null) throw invalidField('amount', 'must be a decimal with at most 6 decimals and 15 digits')
+  const amount = readMicros(given, 'amount')
   if (amount === 0n) throw invalidField('amount', 'must not be 0')
   if (amount > most || amount < -most)
     throw invalidField('amount', `must lie between -${microsText(most)} and ${microsText(most)}`)

@@ -4,7 +4,7 @@ import { mapAccount, mapEntry } from '../ledger/ledger-store.ts'
 import { contentOf, hashEntry, type LedgerEntry } from '../ledger/ledger.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import type { Findings } from './findings.ts'
-import { findPostings } from './read-journal.ts'
+import { findPostings } from '../ledger/read-journal.ts'
 import { pageSize, readPages } from './read-pages.ts'
 
 /** What the entries of an account that were walked through come to. */

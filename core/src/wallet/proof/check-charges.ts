@@ -8,7 +8,7 @@ import { mapRebilling } from '../rebilling/rebilling-store.ts'
 import { earningLegs, partsGivenBack } from '../revenue/earnings.ts'
 import type { Posting } from '../ledger/ledger.ts'
 import type { Findings } from './findings.ts'
-import { findPostings } from './read-journal.ts'
+import { findPostings } from '../ledger/read-journal.ts'
 import { pageSize, readPages } from './read-pages.ts'
 import { runQueries } from './run-queries.ts'
 

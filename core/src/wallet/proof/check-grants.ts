@@ -54,13 +54,12 @@ const queries: Record<string, string> = {
     join (select account_id, sum(held) as held from stoa_grants group by account_id) as grants on grants.account_id = account.id
     where grants.held > account.held`,
 
-  // A capture beyond the hold takes all of it, and the rest of the wallet.
+  // A capture may be of more than was held: what goes beyond it is taken of the wallet.
   captures: `select 'hold ' || hold.id || ' of ' || hold.amount || ' says ' || hold.captured || ' captured, its charges say ' || coalesce(taken, 0) as problem
     from stoa_holds hold left join (
       select hold_id, sum(amount) as taken from stoa_charges where hold_id is not null and seq = 0 group by hold_id
     ) as captures on captures.hold_id = hold.id
-    where (hold.captured <> coalesce(taken, 0) and not (hold.captured = hold.amount and coalesce(taken, 0) > hold.captured))
-       or hold.captured > hold.amount or hold.captured < 0`,
+    where hold.captured <> case when taken > hold.amount then hold.amount else coalesce(taken, 0) end`,
 
   'captures of nothing': `select 'charge ' || charge.id || ' was captured of no hold' as problem
     from stoa_charges charge left join stoa_holds hold on hold.id = charge.hold_id

@@ -7,6 +7,7 @@ import { checkFunding } from './check-funding.ts'
 import { checkGrants } from './check-grants.ts'
 import { checkPayoutEvents } from './check-payout-events.ts'
 import { checkTransactions } from './check-transactions.ts'
+import { checkUsage } from './check-usage.ts'
 import { createFindings } from './findings.ts'
 
 export interface CheckOptions {
@@ -15,7 +16,7 @@ export interface CheckOptions {
 }
 
 /**
- * Recomputes every sum, chain, hash and balance from the entries, and compares charges, refunds, grants, holds, top-ups, subscriptions,
+ * Recomputes every sum, chain, hash and balance from the entries, and compares charges, refunds, counters, grants, holds, top-ups, subscriptions,
  * payouts and events with what was booked for them. Looks at one moment, however long it takes and whatever is charged meanwhile, in
  * pages, so that memory does not depend on how much there is. Returns one line for each thing that is off; none when the books are right.
  */
@@ -30,6 +31,7 @@ export async function findProblems(db: Db, { eventsSince }: CheckOptions): Promi
   await checkChains(db, found)
   await checkCharges(db, found)
   await checkGrants(db, found)
+  await checkUsage(db, found)
   await checkFunding(db, found)
   await checkBilling(db, found)
   if (eventsSince !== undefined) {

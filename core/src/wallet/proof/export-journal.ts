@@ -1,7 +1,7 @@
 import { integer, maybeText, money, readSnapshot, text, type Db, type Dialect, type Row } from '../../database/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import type { JournalAccount, JournalItem } from './journal-lines.ts'
-import { readJournalPage } from './read-journal.ts'
+import { readJournalPage } from '../ledger/read-journal.ts'
 import { pageSize, readPages } from './read-pages.ts'
 
 /**
@@ -50,6 +50,7 @@ function mapJournalAccount(row: Row): JournalAccount {
     environment: row.environment as JournalAccount['environment'],
     currency: text(row.currency),
     balance: money(row.total),
+    minBalance: row.min_balance === null ? null : money(row.min_balance),
     version: row.version === null ? null : integer(row.version),
     head: maybeText(row.head),
   }

@@ -36,6 +36,7 @@ const AccountLine = Type.Object({
   environment: OneOf(environments),
   currency: Type.String(),
   balance: Type.String({ description: 'Decimal text; of an account without a chain the sum of its entries.' }),
+  minBalance: Nullable(Type.String(), { description: 'How far down it may go now; null without a limit.' }),
   version: Nullable(Type.Integer()),
   head: MaybeText,
 })
@@ -70,6 +71,8 @@ const TransactionLine = Type.Object({
 export interface JournalAccount extends NewAccount {
   id: string
   balance: bigint
+  /** How far down it may go: no part of the journal, because it changes without a transaction. */
+  minBalance: bigint | null
   version: number | null
   head: string | null
 }
@@ -79,8 +82,14 @@ export type JournalItem = { account: JournalAccount } | { posting: Posting }
 /** A line of NDJSON, without its end. */
 export function writeJournalLine(item: JournalItem): string {
   if ('account' in item) {
-    const { balance, ...account } = item.account
-    const line: Static<typeof AccountLine> = { type: 'account', ...account, balance: microsText(balance) }
+    const { balance, minBalance, ...account } = item.account
+    const limit = minBalance === null ? null : microsText(minBalance)
+    const line: Static<typeof AccountLine> = {
+      type: 'account',
+      ...account,
+      balance: microsText(balance),
+      minBalance: limit,
+    }
     return JSON.stringify(line)
   }
   const { transaction, entries } = item.posting
@@ -120,7 +129,8 @@ export function readJournalLine(line: string, number: number): JournalItem {
   }
   if (type === 'account') {
     const { type: _, ...account } = value as Static<typeof AccountLine>
-    return { account: { ...account, balance: exact(account.balance) } }
+    const minBalance = account.minBalance === null ? null : exact(account.minBalance)
+    return { account: { ...account, balance: exact(account.balance), minBalance } }
   }
   const { type: _, entries, ...transaction } = value as Static<typeof TransactionLine>
   const { id: transactionId, bookedTime } = transaction

@@ -1,9 +1,8 @@
 import { DatabaseProblem, inTransaction, type Db, type Dialect } from '../../database/index.ts'
 import { ensureAccounts, insertPostings, updateAccounts } from '../ledger/ledger-store.ts'
-import type { NewAccount } from '../ledger/account.ts'
 import { checkChains } from './check-chains.ts'
 import { createFindings } from './findings.ts'
-import type { JournalItem } from './journal-lines.ts'
+import type { JournalAccount, JournalItem } from './journal-lines.ts'
 import { createReplay, type Replay } from './replay-journal.ts'
 
 const atOnce = 500
@@ -43,7 +42,7 @@ export function replayInto(
       throw new DatabaseProblem('This database has a ledger already; replay the journal into an empty one.')
     }
     const replay = createReplay()
-    const accounts: NewAccount[] = []
+    const accounts: JournalAccount[] = []
     const postings: ReturnType<Replay['booked']> = []
     const write = async () => {
       await insertPostings(trx, dialect, postings.splice(0))
@@ -60,6 +59,10 @@ export function replayInto(
     for (let start = 0; start < moved.length; start += atOnce) {
       const part = moved.slice(start, start + atOnce)
       await updateAccounts(trx, part, new Map(part.map(({ id }) => [id, 0])))
+    }
+    for (const { id, minBalance } of accounts) {
+      // An overdraft that was agreed; all other limits are what a new account has.
+      if (minBalance) await trx('stoa_ledger_accounts').where({ id }).update({ min_balance: minBalance })
     }
     const found = createFindings()
     await checkChains(trx, found)

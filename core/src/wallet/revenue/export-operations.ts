@@ -5,7 +5,7 @@ import type { WalletContext } from '../context.ts'
 import { ExactText, StorableText } from '../exact.ts'
 import { transactionKinds, type Posting } from '../ledger/ledger.ts'
 import { exportLedger } from '../permissions.ts'
-import { readJournalPage } from './read-journal-page.ts'
+import { readJournalPage } from '../ledger/read-journal.ts'
 import { settlingMilliseconds } from './start-payouts.ts'
 
 const ExportedTransaction = Type.Object({

@@ -10,6 +10,7 @@ import {
   type Page,
 } from '../../http/index.ts'
 import { Id, nowIso, Nullable, OneOf, StoaError, Strict, Time, Type } from '../../kernel/index.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, StorableText } from '../exact.ts'
 import type { Wallet } from '../ledger/account.ts'
@@ -22,7 +23,7 @@ import { listGrants } from './grant-queries.ts'
 import { GrantShape, grantShape } from './grant-shape.ts'
 import { grantMoney } from './grants.ts'
 import { Currency, ownWallet } from './wallet-operations.ts'
-import { actorOf, readEnvironment } from './wallet-owner.ts'
+import { readEnvironment } from './wallet-owner.ts'
 import type { WalletFilter } from './wallet-queries.ts'
 
 const GrantBody = Strict({

@@ -14,7 +14,7 @@ import { findMeter } from '../meters/meter-store.ts'
 import { readCurrency } from '../currency.ts'
 import { findGrantByReference } from './grant-queries.ts'
 import { grantEvent } from './grant-shape.ts'
-import { readAmount } from './read-amount.ts'
+import { readAmount } from '../read-amount.ts'
 import { readOwner, walletOf } from './wallet-owner.ts'
 
 export interface NewGrant {

@@ -2,6 +2,7 @@ import { environments } from '../../context.ts'
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { Id, Nullable, OneOf, StoaError, Strict, Type } from '../../kernel/index.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, StorableText } from '../exact.ts'
 import { fundWallet, readWallet, readWallets, topUpWallets } from '../permissions.ts'
@@ -11,7 +12,7 @@ import { findTopUp, listAllTopUps, listTopUps } from './top-up-store.ts'
 import { TopUpShape, topUpShape, topUpStatuses } from './top-up.ts'
 import { topUp, type TopUpOutcome } from './top-ups.ts'
 import { Currency } from './wallet-operations.ts'
-import { actorOf, readEnvironment } from './wallet-owner.ts'
+import { readEnvironment } from './wallet-owner.ts'
 
 const reference = (description: string) => Type.String({ ...StorableText(255), minLength: 1, description })
 const Amount = Type.Union(Decimal.anyOf, { description: 'More than 0, at most 6 decimals; a number or decimal text.' })

@@ -11,6 +11,7 @@ import {
   type Micros,
   type Static,
 } from '../../kernel/index.ts'
+import { actorOf } from '../actor-of.ts'
 import type { WalletContext } from '../context.ts'
 import { Decimal, ExactText, StorableText } from '../exact.ts'
 import { accountId } from '../ledger/account.ts'
@@ -18,7 +19,6 @@ import { fundWallet, readWallet } from '../permissions.ts'
 import { findTopUpRule, type TopUpRule } from './top-up-rule.ts'
 import { putTopUpRule, removeTopUpRule } from './top-up-rules.ts'
 import { Currency, ownWallet } from './wallet-operations.ts'
-import { actorOf } from './wallet-owner.ts'
 
 const MaybeNumber = (description: string) => Nullable(Type.Number(), { description })
 

@@ -4,7 +4,7 @@ import type { WalletContext } from '../context.ts'
 import { accountId, type NewAccount } from '../ledger/account.ts'
 import { ensureAccounts, lockAccounts } from '../ledger/ledger-store.ts'
 import { fundingOf } from './funding-of.ts'
-import { readAmount, readPayable } from './read-amount.ts'
+import { readAmount, readPayable } from '../read-amount.ts'
 import { deleteTopUpRule, findTopUpRule, saveTopUpRule, type TopUpRule } from './top-up-rule.ts'
 
 export interface NewTopUpRule {

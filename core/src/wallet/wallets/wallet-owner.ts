@@ -47,12 +47,6 @@ export async function readOwner(
   return { organizationId: organization.id, locationId: null }
 }
 
-/** `<kind of caller>:<id>` of who it is, as it is recorded with money that they moved. */
-export function actorOf({ kind, credentialId, userId, application }: Caller): string {
-  if (application) return `application:${application.applicationId}`
-  return userId === null ? `${kind}:${credentialId}` : `user:${userId}`
-}
-
 /** The environment that an operator names. Throws `rights_exceeded` for production by a sandbox credential. */
 export function readEnvironment(caller: Caller, named: Environment | undefined): Environment {
   const environment = named ?? caller.environment

@@ -1,6 +1,6 @@
 import type { Db, Row } from '../../database/index.ts'
-import { mapEntry, mapTransaction } from '../ledger/ledger-store.ts'
-import type { LedgerTransaction, Posting } from '../ledger/ledger.ts'
+import { mapEntry, mapTransaction } from './ledger-store.ts'
+import type { LedgerTransaction, Posting } from './ledger.ts'
 
 /**
  * A page of the journal in the order of ids: at most `limit` transactions with their entries, those after the id `after`. On a
