@@ -260,4 +260,13 @@ eachDatabase((database) => {
     },
     patient,
   )
+
+  it('stoa ledger check makes no database where there is none', async () => {
+    const home = await makeHome()
+    const path = join(home, 'mistyped.db')
+    const { code, stderr } = await runStoa(['ledger', 'check'], { STOA_HOME: home, STOA_DATABASE: path })
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(`There is no database at ${path}.`)
+    await expect(readFile(path)).rejects.toThrow('ENOENT')
+  })
 })

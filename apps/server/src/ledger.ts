@@ -49,7 +49,11 @@ function printReport({ counts, sums, problems }: LedgerReport): void {
   for (const { environment, currency, kind, accounts, balance } of sums) {
     console.log(`${environment.padEnd(10)} ${currency} ${kind.padEnd(15)} ${String(accounts).padStart(8)} ${balance}`)
   }
-  console.log(problems.length === 0 ? 'The books are right.' : `${problems.length} things are off:`)
+  console.log(
+    problems.length === 0
+      ? 'The books are right.'
+      : `${problems.length} ${problems.length === 1 ? 'thing is' : 'things are'} off:`,
+  )
   for (const line of problems) console.log(`- ${line}`)
 }
 

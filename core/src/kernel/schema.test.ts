@@ -137,3 +137,16 @@ describe('one of several words', () => {
     expect(JSON.parse(JSON.stringify(OneOf(['a', 'b'])))).toEqual({ type: 'string', enum: ['a', 'b'] })
   })
 })
+
+describe('numbers in text', () => {
+  it('are refused when they are too large to be any', () => {
+    const check = createSchemaCompiler().text(Type.Object({ after: Type.Integer({ minimum: 0, maximum: 1000 }) }))
+    expect(check({ after: '12' })).toBeNull()
+    for (const after of ['1e400', '-1e400']) {
+      expect(check({ after })).toEqual({
+        fields: [{ field: 'after', message: 'must be a finite number' }],
+        onlyMissing: false,
+      })
+    }
+  })
+})

@@ -50,7 +50,19 @@ export function createSchemaCompiler(): SchemaCompiler {
   const bodies = twins({ useDefaults: true })
   const texts = twins({ useDefaults: true, coerceTypes: 'array' })
   const responses = twins({})
-  return { body: bodies, text: texts, response: responses }
+  const finite = (schema: TSchema): Validator => {
+    const validate = texts(schema)
+    return (value) => validate(value) ?? refuseInfinite(value)
+  }
+  return { body: bodies, text: finite, response: responses }
+}
+
+// Ajv reads `1e400` as an integer, which is infinite, and applies no minimum or maximum to it.
+function refuseInfinite(value: unknown): Refusal | null {
+  const members = Object.entries(value as Record<string, unknown>)
+  const wrong = members.filter(([, member]) => [member].flat().some((each) => each === Infinity || each === -Infinity))
+  if (wrong.length === 0) return null
+  return { fields: wrong.map(([field]) => ({ field, message: 'must be a finite number' })), onlyMissing: false }
 }
 
 // Two instances: the first stops at the first error and serves every good request; the second, slower, lists all errors and

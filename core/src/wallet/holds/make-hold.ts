@@ -105,18 +105,21 @@ async function amountOf(
   return amount
 }
 
+/** An overdraft is not among what is available: a hold is never drawn from it. */
+const advice = { what: 'hold', then: 'ask for it again with the same eventId' }
+
 function reserve(
   journal: Journal,
   wallet: Account | null,
   { applicationId, meterId }: HoldRequest,
   { amount, currency }: { amount: Micros; currency: string },
 ) {
-  if (!wallet) throw insufficientFunds({ required: amount, available: 0n, currency })
+  if (!wallet) throw insufficientFunds({ required: amount, available: 0n, currency }, advice)
   if (wallet.status === 'suspended') throw new StoaError('wallet_suspended')
   const purpose = { applicationId, meterId, time: journal.now }
   const grants = journal.grants(wallet.id)
   const available = availableFor(wallet, grants, purpose, { noOverdraft: true })
-  if (amount > available) throw insufficientFunds({ required: amount, available, currency })
+  if (amount > available) throw insufficientFunds({ required: amount, available, currency }, advice)
   const slices = sliceGrants(grants, amount, purpose)
   journal.hold(wallet, amount, slices)
   return { slices }

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises'
 import {
   DatabaseProblem,
   migrate,
@@ -83,6 +84,7 @@ export async function replayLedger(lines: AsyncIterable<string>, into?: string):
 }
 
 async function withLedger<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
+  await assertThere(url)
   const database = await openDatabase(url)
   try {
     const pending = await pendingMigrations(database)
@@ -91,6 +93,15 @@ async function withLedger<T>(url: string, work: (database: Database) => Promise<
   } finally {
     await database.close()
   }
+}
+
+/** SQLite would make the file, and a mistyped path would be found to be a ledger without anything in it. */
+async function assertThere(url: string): Promise<void> {
+  if (/^postgres(ql)?:/.test(url)) return
+  const path = url.replace(/^sqlite:/, '')
+  await access(path).catch(() => {
+    throw new DatabaseProblem(`There is no database at ${path}.`)
+  })
 }
 
 async function* headsIn(lines: AsyncIterable<string>): AsyncGenerator<Head> {
