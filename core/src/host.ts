@@ -92,6 +92,7 @@ import {
   planOf,
   pricesOf,
   startSubscription,
+  sweepBilling,
   type WalletContext,
 } from './wallet/index.ts'
 import { version } from './version.ts'
@@ -293,7 +294,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
 
   const notifications = createNotifications(db, dialect, (err, sentence) => logger.warn({ err }, sentence))
   const relay = relaySignals(ctx.signals, notifications)
-  const sweeps = { ...oauthSweeps, later: [...oauthSweeps.later, sweepStreams(ctx)] }
+  const sweeps = { ...oauthSweeps, later: [...oauthSweeps.later, sweepStreams(ctx), sweepBilling(ctx)] }
   const workers = [
     createDispatcher(ctx),
     createReplayWorker(ctx),

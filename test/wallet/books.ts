@@ -31,7 +31,7 @@ export type Act = (
   given: { params?: object; body?: object },
 ) => Promise<{ status: number; body: Record<string, any> }> // eslint-disable-line -- tests look into bodies of every shape
 
-const operator: Caller = {
+export const operator: Caller = {
   kind: 'api-key',
   credentialId: 'key_test',
   userId: null,

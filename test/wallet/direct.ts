@@ -9,7 +9,7 @@ import { systemClock, type Clock } from '../../core/src/kernel/index.ts'
 import { createEventTypes, ownEventTypes } from '../../core/src/events/index.ts'
 import { createMetrics } from '../../core/src/metrics/index.ts'
 import { createWallet, type WalletContext } from '../../core/src/wallet/index.ts'
-import { openBooks } from './books.ts'
+import { openBooks, operator } from './books.ts'
 import { hostConfig } from './host-config.ts'
 import type { World } from './world.ts'
 
@@ -46,7 +46,7 @@ export async function openDirectWallet(
     // Nobody else has anything installed where these wallets run low.
     installationsAt: () => Promise.resolve([]),
   } as unknown as WalletContext
-  const { operations, topUp, drain } = createWallet(ctx)
+  const { operations, drain } = createWallet(ctx)
   const handler = (id: string) => operations.find((operation) => operation.id === id)!.handler
   const rest = {
     params: undefined,
@@ -89,11 +89,9 @@ export async function openDirectWallet(
       ),
     topUp: (locationId: string, amount: string, reference: string) =>
       outcome(
-        db.transaction(async (trx) => {
-          const input = { locationId, amount, environment: 'production' as const, reference, actor: 'test:test' }
-          const { topUp: made, replayed } = await topUp(trx, input)
-          return new Reply(replayed ? 200 : 201, made)
-        }),
+        db.transaction((trx) =>
+          handler('topUp')({ ...rest, caller: operator, body: { locationId, amount, reference }, db: trx }),
+        ),
       ),
   }
 }

@@ -144,7 +144,7 @@ interface Route {
 }
 
 /** The paths an operation answers under: its own, its aliases, and each below the prefixes that choose a scope. */
-export function pathsOf(operation: Operation): string[] {
+function pathsOf(operation: Operation): string[] {
   return [operation.path, ...(operation.aliases ?? [])].flatMap((path) => [
     path,
     ...(operation.scope ? [`/organizations/:scopeOrganizationId${path}`] : []),

@@ -1,11 +1,9 @@
-import type { Knex } from 'knex'
 import type { Operation, Permission } from '../http/index.ts'
 import { batchOperations } from './charges/batch-operations.ts'
 import { capOperations } from './caps/cap-operations.ts'
 import { ownCapOperations } from './caps/own-cap-operations.ts'
 import { chargeOperations } from './charges/charge-operations.ts'
 import { createChargeQueue } from './charges/charge-queue.ts'
-import { createBillingSweeper } from './charges/sweep-billing.ts'
 import { refundOperations } from './charges/refund-operations.ts'
 import { holdOperations } from './holds/hold-operations.ts'
 import { createHoldWorker } from './holds/hold-worker.ts'
@@ -20,7 +18,6 @@ import { locationBalanceOperations } from './wallets/location-balance-operations
 import { topUpOperations } from './wallets/top-up-operations.ts'
 import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
 import { createTopUpWorker } from './wallets/top-up-worker.ts'
-import { topUp, type NewTopUp, type TopUpOutcome } from './wallets/top-ups.ts'
 import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
@@ -37,8 +34,6 @@ export interface Wallet {
   permissions: Permission[]
   /** Background work, for whoever starts the host. */
   workers: Poller[]
-  /** As the operation `topUp`, without a caller. `db` must be a transaction. */
-  topUp(db: Knex.Transaction, input: NewTopUp): Promise<TopUpOutcome>
   /** Resolves when every charge that was submitted has been answered. */
   drain(): Promise<void>
 }
@@ -69,13 +64,11 @@ export function createWallet(ctx: WalletContext): Wallet {
     ],
     permissions: [backfillCharges],
     workers: [
-      createBillingSweeper(ctx),
       createHoldWorker(ctx),
       createTopUpWorker(ctx),
       createGrantWorker(ctx),
       createSubscriptionWorker(ctx),
     ],
-    topUp: (db, input) => topUp(ctx, db, input),
     drain: () => queue.drain(),
   }
 }

@@ -72,6 +72,7 @@ async function readBatch(
       return payable ? [[payable.walletId, payable.payer] as const] : []
     }),
   )
+  // Which wallets they are of never changes; what they are by now is read below, behind the locks.
   const heldOn = [...(await findHolds(trx, holdIds)).values()].map((hold) => hold.accountId)
   const journal = await openJournal(ctx, trx, [...payers.keys(), ...heldOn])
   const missing = [...payers].flatMap(([id, { ownerId }]) => (journal.account(id) ? [] : [ownerId]))

@@ -162,7 +162,7 @@ function toRow(charge: ChargeRecord): Row {
   }
 }
 
-export function mapCharge(row: Row): Charge {
+function mapCharge(row: Row): Charge {
   const record = mapRecord(row)
   const refundedAmount = money(row.refunded_amount ?? 0)
   const refundedUnits = money(row.refunded_units ?? 0)

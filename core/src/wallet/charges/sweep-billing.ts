@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import { deleteInBatches } from '../../database/index.ts'
-import { createPoller, isoIn, type Poller } from '../../kernel/index.ts'
+import { deleteInBatches, type Db } from '../../database/index.ts'
+import { isoIn } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 
 const day = 86_400
@@ -9,20 +9,13 @@ const attemptDays = 90
 /** A counter is looked at for a month at most. */
 const counterDays = 62
 
-/** Removes what nobody asks for any more. The ledger and charges are never among it. */
-export function createBillingSweeper(ctx: WalletContext): Poller {
-  return createPoller(
-    ctx,
-    'what was declined long ago',
-    async () => {
-      const { db, clock } = ctx
-      const before = (days: number, time: string) => (query: Knex.QueryBuilder) =>
-        void query.where(time, '<', isoIn(clock, -days * day))
-      // By their times: all that have such a time are old enough.
-      await deleteInBatches(db, 'stoa_charge_attempts', 'last_time', before(attemptDays, 'last_time'))
-      await deleteInBatches(db, 'stoa_usage_counters', 'period_start', before(counterDays, 'period_start'))
-      return 0
-    },
-    { pollMilliseconds: 3_600_000 },
-  )
+/** Removes what nobody asks for any more, by times of its own. The ledger and charges are never among it. */
+export function sweepBilling({ clock }: Pick<WalletContext, 'clock'>): (db: Db) => Promise<void> {
+  return async (db) => {
+    const before = (days: number, time: string) => (query: Knex.QueryBuilder) =>
+      void query.where(time, '<', isoIn(clock, -days * day))
+    // By their times: all that have such a time are old enough.
+    await deleteInBatches(db, 'stoa_charge_attempts', 'last_time', before(attemptDays, 'last_time'))
+    await deleteInBatches(db, 'stoa_usage_counters', 'period_start', before(counterDays, 'period_start'))
+  }
 }

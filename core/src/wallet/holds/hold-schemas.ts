@@ -7,7 +7,7 @@ const { appId, meterId, locationId, companyId, description, units, price, userId
 const place = { appId, locationId, companyId }
 
 /** The longest that a hold lasts, in seconds. */
-export const longestHold = 86_400
+const longestHold = 86_400
 
 export const HoldBody = Strict({
   ...place,

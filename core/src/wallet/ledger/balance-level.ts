@@ -5,7 +5,7 @@ import type { Account, BalanceLevel } from './account.ts'
 const order: BalanceLevel[] = ['depleted', 'low', 'ok']
 
 /** How full a wallet is, by what no hold reserves. */
-export function levelOf({ balance, held, minBalance, lowBalance }: Account): BalanceLevel {
+function levelOf({ balance, held, minBalance, lowBalance }: Account): BalanceLevel {
   const free = balance - held
   if (free <= (minBalance ?? 0n)) return 'depleted'
   return lowBalance !== null && free < lowBalance ? 'low' : 'ok'

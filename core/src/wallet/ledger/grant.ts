@@ -60,7 +60,7 @@ export function bySpending(a: Grant, b: Grant): number {
   return a.id < b.id ? -1 : 1
 }
 
-export function isUsable(grant: Grant, { applicationId, meterId, time }: Purpose): boolean {
+function isUsable(grant: Grant, { applicationId, meterId, time }: Purpose): boolean {
   return (
     grant.remaining > grant.held &&
     grant.effectiveTime <= time &&

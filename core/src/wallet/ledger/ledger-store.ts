@@ -143,7 +143,12 @@ export async function listStatementLines(db: Db, wallet: Account, page: Page): P
     .limit(page.limit)
     .offset(page.offset)
     .select('transaction.*', 'entry.amount', 'entry.balance_after', 'entry.account_version')) as Row[]
-  const items = rows.map((row) => ({
+  return { items: rows.map(mapStatementLine), total: wallet.version }
+}
+
+/** Of a transaction's row with its entry's amount, balance and version. */
+export function mapStatementLine(row: Row): StatementLine {
+  return {
     transactionId: text(row.id),
     number: integer(row.account_version),
     kind: row.kind as TransactionKind,
@@ -154,8 +159,7 @@ export async function listStatementLines(db: Db, wallet: Account, page: Page): P
     balance: money(row.balance_after),
     bookedTime: iso(row.booked_time),
     eventTime: iso(row.event_time),
-  }))
-  return { items, total: wallet.version }
+  }
 }
 
 export function mapAccount(row: Row): Account {

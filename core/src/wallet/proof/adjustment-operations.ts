@@ -1,8 +1,9 @@
 import { environments } from '../../context.ts'
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
-import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
+import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
+import { assertMayActIn } from '../assert-may-act-in.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { given } from '../given.ts'
@@ -64,9 +65,7 @@ export function adjustmentOperations(ctx: WalletContext): Operation[] {
       errors: ['not_found', 'validation_failed', 'insufficient_funds', 'reference_reused', 'rights_exceeded'],
       handler: async ({ caller, db, body }) => {
         const environment = body.environment ?? caller.environment
-        if (environment === 'production' && caller.environment === 'sandbox') {
-          throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot adjust in production.' })
-        }
+        assertMayActIn(caller, environment)
         const actor = actorOf(caller)
         const { adjustment, replayed } = await inTransaction(db, (trx) =>
           adjust(ctx, trx, { ...body, environment, actor }),

@@ -5,8 +5,9 @@ import type { Environment } from '../../context.ts'
 import { integer, iso, money, text, type Db, type Row } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
-import { invalidField, maxMicros, microsNumber, microsText, newId, StoaError, type Micros } from '../../kernel/index.ts'
+import { invalidField, maxMicros, microsText, newId, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { insufficientFunds } from '../charges/insufficient-funds.ts'
 import { readMicros } from '../read-amount.ts'
 import { accountId, platformAccount, type Account, type NewAccount } from '../ledger/account.ts'
 import { walletEvent } from '../ledger/balance-level.ts'
@@ -144,11 +145,10 @@ function checkLimits(journal: Journal, wallet: Account, amount: Micros): void {
   const none = { applicationId: '', meterId: null, time: '' }
   const available = availableFor(wallet, journal.grants(wallet.id), none)
   if (amount > 0n || -amount <= available) return
-  const there = available > 0n ? available : 0n
-  throw new StoaError('insufficient_funds', {
-    message: `The wallet has ${microsText(there)} ${wallet.currency} of its own, without grants and holds; take at most that.`,
-    details: { available: microsNumber(there), currency: wallet.currency, exact: { available: microsText(there) } },
-  })
+  throw insufficientFunds(
+    { required: -amount, available, currency: wallet.currency },
+    { what: 'adjustment', then: 'send it again, or take less: grants and holds are not yours to take' },
+  )
 }
 
 async function tell(ctx: WalletContext, db: Db, wallet: Account, adjustment: Adjustment): Promise<void> {

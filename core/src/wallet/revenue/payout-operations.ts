@@ -3,6 +3,7 @@ import { inTransaction, type Db } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation } from '../../http/index.ts'
 import { Id, invalidField, OneOf, StoaError, Type } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
+import { assertMayActIn } from '../assert-may-act-in.ts'
 import type { WalletContext } from '../context.ts'
 import { minorUnit } from '../currency.ts'
 import { amounts } from '../exact.ts'
@@ -61,7 +62,7 @@ function platformOperations(ctx: WalletContext): Operation[] {
       errors: ['validation_failed', 'rights_exceeded'],
       transaction: false,
       handler: async ({ caller, db, body }) => {
-        assertMay(caller, body.environment)
+        assertMayActIn(caller, body.environment)
         const { id } = await startPayouts(ctx, db, { ...body, actor: actorOf(caller) })
         return reply(201, runShape((await findRun(db, id))!))
       },
@@ -218,12 +219,6 @@ function earningOperations(ctx: WalletContext): Operation[] {
       },
     }),
   ]
-}
-
-function assertMay(caller: Caller, environment: string): void {
-  if (environment === 'production' && caller.environment === 'sandbox') {
-    throw new StoaError('rights_exceeded', { message: 'A sandbox credential cannot move money of production.' })
-  }
 }
 
 async function ownPayout(db: Db, { organizationId, environment }: Caller, id: string): Promise<Payout> {

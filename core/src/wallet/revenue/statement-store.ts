@@ -1,8 +1,7 @@
-import { integer, iso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
+import { integer, iso, money, type Db, type Row } from '../../database/index.ts'
 import type { Micros } from '../../kernel/index.ts'
 import type { Account } from '../ledger/account.ts'
-import type { StatementLine } from '../ledger/ledger-store.ts'
-import type { TransactionKind } from '../ledger/ledger.ts'
+import { mapStatementLine, type StatementLine } from '../ledger/ledger-store.ts'
 import type { Period } from './period.ts'
 import { settlingMilliseconds } from './start-payouts.ts'
 
@@ -80,16 +79,5 @@ export async function listLines(
     .orderBy('entry.account_version')
     .limit(limit)
     .select('txn.*', 'entry.amount', 'entry.balance_after', 'entry.account_version')) as Row[]
-  return rows.map((row) => ({
-    transactionId: text(row.id),
-    number: integer(row.account_version),
-    kind: row.kind as TransactionKind,
-    referenceId: text(row.reference_id),
-    applicationId: maybeText(row.application_id),
-    description: maybeText(row.description),
-    amount: money(row.amount),
-    balance: money(row.balance_after),
-    bookedTime: iso(row.booked_time),
-    eventTime: iso(row.event_time),
-  }))
+  return rows.map(mapStatementLine)
 }

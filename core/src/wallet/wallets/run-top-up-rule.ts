@@ -32,7 +32,7 @@ export function dayStart(time: string, days = 0): string {
 }
 
 /** Decides; changes nothing. `unit` is the smallest amount that can be paid. */
-export function nextRuleStep(
+function nextRuleStep(
   rule: TopUpRule,
   facts: RuleFacts,
   { now, unit }: { now: string; unit: Micros },
