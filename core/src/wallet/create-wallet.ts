@@ -63,12 +63,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...adjustmentOperations(ctx),
     ],
     permissions: [backfillCharges],
-    workers: [
-      createHoldWorker(ctx),
-      createTopUpWorker(ctx),
-      createGrantWorker(ctx),
-      createSubscriptionWorker(ctx),
-    ],
+    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
     drain: () => queue.drain(),
   }
 }

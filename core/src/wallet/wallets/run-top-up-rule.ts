@@ -32,11 +32,7 @@ export function dayStart(time: string, days = 0): string {
 }
 
 /** Decides; changes nothing. `unit` is the smallest amount that can be paid. */
-function nextRuleStep(
-  rule: TopUpRule,
-  facts: RuleFacts,
-  { now, unit }: { now: string; unit: Micros },
-): RuleStep {
+function nextRuleStep(rule: TopUpRule, facts: RuleFacts, { now, unit }: { now: string; unit: Micros }): RuleStep {
   // When that is settled, it is looked at again.
   if (facts.isRuleUnderWay || facts.free + facts.pending >= rule.threshold) return { waitUntil: null }
   if (facts.lastTime !== null) {
