@@ -18,7 +18,7 @@ declare module 'vitest' {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const migrate = await importMigrateDatabase()
   const given = process.env.TEST_DATABASE_URL
-  const server = given ? undefined : await startPostgres()
+  const server = given ? undefined : await startPostgres({ durable: false })
   const url = given ?? `${server?.url}/postgres`
   const template = `stoa_template_${process.pid}`
   try {
