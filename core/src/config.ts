@@ -240,7 +240,8 @@ export const ConfigSchema = Type.Object(
         queueLimit: Type.Integer({
           minimum: 1,
           default: 10_000,
-          description: 'Charges waiting before the host answers 503.',
+          description:
+            'Charges waiting before the host answers 503. Of one application never more than there is room left: half of it, when it is alone.',
         }),
       },
       { default: {} },

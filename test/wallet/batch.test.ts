@@ -95,7 +95,15 @@ eachDatabase((database) => {
       expect((await batch(Array.from({ length: 1000 }, () => body()))).body).toMatchObject({ charged: 1000 })
       expect(await world.balance(locationId)).toBe('500')
       for (const charges of [Array.from({ length: 1001 }, () => body()), []]) {
-        expect(await batch(charges)).toMatchObject({ status: 422, body: { code: 'validation_failed' } })
+        const message = `must have 1 to 1000 items, not ${charges.length}`
+        expect(await batch(charges)).toMatchObject({
+          status: 422,
+          body: {
+            code: 'validation_failed',
+            message: `charges ${message}`,
+            invalidFields: [{ field: 'charges', message }],
+          },
+        })
       }
       expect((await batch([body()], { atomically: true })).status).toBe(422)
       expect(await world.checkLedger()).toEqual([])

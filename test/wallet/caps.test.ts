@@ -245,6 +245,34 @@ eachDatabase((database) => {
       expect(await caps()).toMatchObject([{ amount: 10 }, { amount: 10 }])
     })
 
+    it('asks about a cap 10 times in any 24 hours at most, and is told when it can again', async () => {
+      await set({ amount: 10 })
+      await set({ amount: 10, period: 'day' })
+      const first = world.now()
+      const several = async (amounts: number[]) => {
+        for (const amount of amounts) expect((await ask({ amount })).status).toBe(201)
+      }
+      await several([11, 12, 13])
+      world.advance(1800)
+      await several([14, 15, 16, 17, 18, 19, 20])
+      const resetsAt = new Date(Date.parse(first) + 86_400_000).toISOString()
+      expect(await ask({ amount: 21 })).toMatchObject({
+        status: 409,
+        body: { code: 'limit_reached', limit: 10, resetsAt, message: expect.stringContaining(resetsAt) },
+      })
+      // What is open stays so, and is answered as before; the other cap is asked about by itself.
+      expect(await ask({ amount: 20 })).toMatchObject({ status: 200, body: { status: 'open' } })
+      expect((await ask({ amount: 21, period: 'day' })).status).toBe(201)
+      expect(await events('cap.requested')).toHaveLength(11)
+      world.advance(Date.parse(resetsAt) / 1000 - Date.parse(world.now()) / 1000 - 0.001)
+      const instance = `/applications/${world.appId}/instances/${locationId}`
+      token = (await world.get(instance, world.publisher.token)).body.token
+      expect((await ask({ amount: 21 })).status).toBe(409)
+      world.advance(0.001)
+      await several([21, 22, 23])
+      expect((await ask({ amount: 24 })).status).toBe(409)
+    })
+
     it('can raise nothing itself', async () => {
       const { id } = (await set({ amount: 10 })).body
       const request = (await ask({ amount: 20 })).body

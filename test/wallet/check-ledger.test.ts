@@ -567,6 +567,23 @@ eachDatabase((database) => {
     expect(lines).toContainEqual(expect.stringMatching(/^and \d+ more of the entries on nothing$/))
   })
 
+  it('tells each batch that is off once, however many there are', async () => {
+    const many = Array.from({ length: 1100 }, (_, n) => n)
+    const charge = { id: 'chg_x0', event_id: 'x0', transaction_id: 'txn_x0' }
+    const ofBatch = [
+      await copy('stoa_charges', { id: ids.charge, seq: 0 }, charge),
+      await copy('stoa_ledger_transactions', { id: ids.transaction }, { id: 'txn_x0', reference_id: 'cbt_x' }),
+    ]
+    const lines = await wreck(
+      ofBatch.flatMap((statement) =>
+        many.map((n) => statement.replaceAll(/'(chg_|txn_|)x0'/g, (_, prefix: string) => `'${prefix}x${n}'`)),
+      ),
+    )
+    const told = lines.filter((line) => /^transaction txn_x\d+ has other legs than its charges$/.test(line))
+    expect([told.length, new Set(told).size]).toEqual([1000, 1000])
+    expect(lines).toContain('and 100 more of the charges')
+  })
+
   it('looks at one moment while others go on charging', async () => {
     const moments: string[][] = []
     let isCharging = true

@@ -26,6 +26,11 @@ eachDatabase((database) => {
     }
   }
 
+  const uninstall = (locationId: string) =>
+    world.request('DELETE', `${world.place(locationId)}/application-instances/${world.appId}`, {
+      token: world.merchant.token,
+    })
+
   describe('a hold', () => {
     it('reserves what a charge of the same would come to, and leaves it in the balance', async () => {
       const { hold, walletOf, locationId } = await funded(10)
@@ -205,11 +210,47 @@ eachDatabase((database) => {
       const kept = await world.hold({ appId: other, meterId, locationId, units: 2 }, otherToken)
       expect(kept.status).toBe(201)
       expect(await walletOf()).toMatchObject({ available: '3' })
-      const at = `${world.place(locationId)}/application-instances/${world.appId}`
-      expect((await world.request('DELETE', at, { token: world.merchant.token })).status).toBeLessThan(300)
+      expect((await uninstall(locationId)).status).toBe(204)
       await expect.poll(async () => (await walletOf()).available as string, { timeout: 10_000 }).toBe('8')
       expect(await world.db('stoa_holds').where({ id: holdId }).first()).toMatchObject({ status: 'expired' })
       expect((await world.get(`/marketplace/billing/holds/${holdId}`, token)).status).toBe(401)
+      expect(await world.checkLedger()).toEqual([])
+    })
+
+    it('made at the very moment of uninstalling ends with the installation too, or is not made', async () => {
+      const places = await Promise.all(Array.from({ length: 8 }, () => funded(10)))
+      const answers = await Promise.all(
+        places.flatMap(({ hold, locationId }) => [
+          hold({ units: 4, expiresIn: 86_400 }),
+          uninstall(locationId),
+          hold({ units: 2, expiresIn: 86_400 }),
+        ]),
+      )
+      const codes = answers.map(({ status, body }) => body?.code ?? status)
+      expect([201, 202, 204, 401, 'not_installed', 'revoked_token']).toEqual(expect.arrayContaining(codes))
+      for (const { walletOf } of places) {
+        await expect.poll(async () => (await walletOf()).available as string, { timeout: 10_000 }).toBe('10')
+      }
+      expect(await world.checkLedger()).toEqual([])
+    })
+
+    // SQLite lets nobody in between.
+    it.runIf(database.kind === 'postgres')('that waits for its wallet keeps uninstalling waiting', async () => {
+      const { hold, walletOf, locationId } = await funded(10)
+      const trx = await world.db.transaction()
+      await trx('stoa_ledger_accounts').where({ owner_id: locationId }).forUpdate()
+      const waiting = async () => {
+        const query = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        return ((await world.db.raw(query)) as { rows: unknown[] }).rows.length
+      }
+      const holding = hold({ units: 4, expiresIn: 86_400 })
+      await expect.poll(waiting, { timeout: 10_000 }).toBe(1)
+      let isUninstalled = false
+      const uninstalling = uninstall(locationId).finally(() => (isUninstalled = true))
+      await expect.poll(async () => isUninstalled || (await waiting()) === 2, { timeout: 10_000 }).toBe(true)
+      await trx.commit()
+      expect([(await holding).status, (await uninstalling).status]).toEqual([201, 204])
+      await expect.poll(async () => (await walletOf()).available as string, { timeout: 10_000 }).toBe('10')
       expect(await world.checkLedger()).toEqual([])
     })
 

@@ -46,6 +46,31 @@ eachDatabase((database) => {
       expect(await states(id)).toEqual(['2 in-force 2', '1 past 1'])
     })
 
+    it('is one of 20 at most, of which those count that will come', async () => {
+      const id = await create()
+      const plan = async (price: number, days: number) =>
+        change(id, { price, effectiveTime: world.inSeconds(days * day) })
+      for (let n = 1; n <= 20; n++) expect([n, (await plan(n + 1, n * 10)).status]).toEqual([n, 200])
+      expect(await plan(50, 201)).toMatchObject({
+        status: 409,
+        body: { code: 'limit_reached', limit: 20, message: expect.stringContaining('takes the place') },
+      })
+      expect((await prices(id, '?limit=1'))[0]).toMatchObject({ version: 21, state: 'planned' })
+      // In the place of the last, and of the last five, and then there is room for four.
+      expect((await plan(50, 200)).status).toBe(200)
+      expect((await plan(60, 155)).status).toBe(200)
+      for (const n of [1, 2, 3, 4]) expect((await plan(60 + n, 155 + n)).status).toBe(200)
+      expect((await plan(70, 160)).status).toBe(409)
+      // The first of them came.
+      world.advance(10 * day)
+      expect((await plan(70, 160)).status).toBe(200)
+      expect((await plan(80, 170)).status).toBe(409)
+      // A price for now ends them all.
+      expect((await change(id, { price: 90 })).status).toBe(200)
+      expect((await plan(80, 170)).status).toBe(200)
+      expect((await states(id)).filter((line) => line.includes('planned'))).toEqual(['30 planned 80'])
+    })
+
     it('gives way to a later decision, whenever that one holds from', async () => {
       const id = await create()
       await change(id, { price: 2, effectiveTime: world.inSeconds(10 * day) })

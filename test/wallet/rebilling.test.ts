@@ -233,6 +233,18 @@ eachDatabase((database) => {
     expect((await put(at('all', appId, fixed), body)).status).toBe(422)
   })
 
+  it.each([
+    ['markupBps', { markupBps: 500 }],
+    ['markupBps', { markupBps: 0 }],
+    ['ownPrice', { ownPrice: 1 }],
+  ])('refuses %s of a rule that is off, which would mean nothing', async (field, terms) => {
+    const answer = await put(at('all', appId, fixed), { enabled: false, ...terms })
+    expect(answer).toMatchObject({ status: 422, body: { code: 'validation_failed', invalidFields: [{ field }] } })
+    expect((await world.request('GET', at('all', appId, fixed), { token: world.merchant.token })).status).toBe(404)
+    const none = { enabled: false, markupBps: null, ownPrice: null }
+    expect(await put(at('all', appId, fixed), none)).toMatchObject({ status: 200, body: none })
+  })
+
   it('answers what belongs to somebody else like what does not exist', async () => {
     const other = await world.tenant('Other')
     const foreign = await world.location(other)

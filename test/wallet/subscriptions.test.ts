@@ -122,6 +122,25 @@ eachDatabase((database) => {
       expect(whole.body).toMatchObject([{ amount: 100, paidBy: 'organization' }])
     })
 
+    it.each([
+      ['without a trial', {}, {}],
+      ['with a trial', { trialDays: 14 }, { onTrial: true, trialDuration: 14, trialStartDate: expect.any(String) }],
+    ])('tells the application in INSTALL, %s', async (_, members, trial) => {
+      const [app, place] = [await world.application(), await world.funded()]
+      const planId = await world.plan(app, members)
+      const body = { url: 'https://app.example/hook', events: ['*'], applicationId: app, format: 'highlevel' }
+      const endpoint = await world.request('POST', '/developers/webhooks/endpoints', {
+        token: world.publisher.token,
+        body,
+      })
+      expect((await world.put(app, place, { planId })).status).toBe(201)
+      const at = `/developers/webhooks/endpoints/${endpoint.body.id}/events`
+      const told = (await world.get(at, world.publisher.token)).body as { payload: { type: string } }[]
+      expect(told.map(({ payload }) => payload).filter(({ type }) => type === 'INSTALL')).toEqual([
+        expect.objectContaining({ appId: app, locationId: place, planId, trial }),
+      ])
+    })
+
     it('tells the application', async () => {
       const app = await world.application(['oauth.readonly', 'marketplace-installer-details.readonly'])
       const place = await world.funded()

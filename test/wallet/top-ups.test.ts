@@ -118,6 +118,24 @@ eachDatabase((database) => {
     const told = async (type: string, id: string) =>
       (await eventsOf(world, type)).filter(({ topUpId }) => topUpId === id).length
 
+    it('shows operators who it was, also when it is paid after that, and not the merchant', async () => {
+      provider.next('pend')
+      const { id } = (await ask()).body
+      const asOperator = async () => {
+        const { body } = await world.get('/platform/top-ups', world.operator.token)
+        return (body as { id: string; givenUpBy: string | null }[]).find((each) => each.id === id)!
+      }
+      expect(await asOperator()).toMatchObject({ status: 'pending', givenUpBy: null })
+      const given = (await give(id)).body
+      expect(given.givenUpBy).toMatch(/^user:usr_/)
+      expect(await asOperator()).toEqual(given)
+      expect(Object.keys(await see(id))).not.toContain('givenUpBy')
+      provider.settle('succeeded')
+      world.advance(3600)
+      await workers.run()
+      expect(await asOperator()).toMatchObject({ status: 'succeeded', failure: null, givenUpBy: given.givenUpBy })
+    })
+
     it('fails with the reason, and books what comes late, once and for all to see', async () => {
       provider.next('pend')
       const { id } = (await ask()).body
@@ -143,12 +161,12 @@ eachDatabase((database) => {
       provider.next('pend')
       const { id } = (await ask()).body
       provider.settle('succeeded')
-      expect((await give(id)).body).toMatchObject({ status: 'succeeded', failure: null })
+      expect((await give(id)).body).toMatchObject({ status: 'succeeded', failure: null, givenUpBy: null })
       expect(await world.balance(locationId)).toBe('25')
       provider.next('pend')
       const other = (await ask()).body.id
       provider.settle('declined')
-      expect((await give(other)).body).toMatchObject({ failure: 'card_declined: insufficient_funds' })
+      expect((await give(other)).body).toMatchObject({ failure: 'card_declined: insufficient_funds', givenUpBy: null })
     })
 
     it('never asks for the money again, and is looked at no more when the provider declines it or 90 days are over', async () => {

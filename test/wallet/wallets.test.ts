@@ -34,6 +34,7 @@ eachDatabase((database) => {
         source: 'operator',
         status: 'succeeded',
         failure: null,
+        givenUpBy: null,
         paymentMethod: null,
       })
       expect(await world.balance(locationId)).toBe('12.345678')

@@ -54,6 +54,16 @@ describe('a body', () => {
     )
   })
 
+  it.each([
+    [{ minItems: 1, maxItems: 3 }, [], 'must have 1 to 3 items, not 0'],
+    [{ minItems: 1, maxItems: 3 }, [1, 2, 3, 4], 'must have 1 to 3 items, not 4'],
+    [{ minItems: 2 }, [1], 'must have at least 2 items, not 1'],
+    [{ maxItems: 2 }, [1, 2, 3], 'must have at most 2 items, not 3'],
+  ])('is told how many items a list takes: %j', (bounds, list, message) => {
+    const validate = compiler.body(Strict({ list: Type.Array(Type.Integer(), bounds) }))
+    expect(fieldsOf(validate({ list }))).toEqual([{ field: 'list', message }])
+  })
+
   it('is told each field once', () => {
     const fields = fieldsOf(compiler.body(Strict({ id: Id() }))({ id: '' }))!
     expect(fields.map(({ field }) => field)).toEqual(['id'])

@@ -68,8 +68,9 @@ function refuseInfinite(value: unknown): Refusal | null {
 // Two instances: the first stops at the first error and serves every good request; the second, slower, lists all errors and
 // runs only when the first refused.
 function twins(options: { useDefaults?: boolean; coerceTypes?: 'array' }) {
-  const fast = addFormats(new Ajv({ strict: true, strictTypes: false, ...options }))
-  const thorough = addFormats(new Ajv({ strict: true, strictTypes: false, allErrors: true, ...options }))
+  const shared = { strict: true, strictTypes: false, verbose: true, ...options }
+  const fast = addFormats(new Ajv(shared))
+  const thorough = addFormats(new Ajv({ ...shared, allErrors: true }))
   return (schema: TSchema): Validator => {
     const quick = fast.compile(schema)
     let full: ValidateFunction | undefined
@@ -123,7 +124,18 @@ function sentence(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') return 'is not a known member'
   if (error.keyword === 'enum')
     return `must be one of ${(error.params as { allowedValues: unknown[] }).allowedValues.join(', ')}`
+  if (error.keyword === 'minItems' || error.keyword === 'maxItems') return itemsSentence(error)
   return error.message ?? 'is invalid'
+}
+
+/** Both bounds, whichever was passed. The schema and the value are there because of ajv's `verbose`. */
+function itemsSentence({ parentSchema, data }: ErrorObject): string {
+  const { minItems, maxItems } = parentSchema as { minItems?: number; maxItems?: number }
+  const { length } = data as unknown[]
+  const most = maxItems === 1 ? '1 item' : `${maxItems} items`
+  if (minItems === undefined) return `must have at most ${most}, not ${length}`
+  if (maxItems !== undefined) return `must have ${minItems} to ${most}, not ${length}`
+  return `must have at least ${minItems === 1 ? '1 item' : `${minItems} items`}, not ${length}`
 }
 
 function unescapePointer(part: string): string {

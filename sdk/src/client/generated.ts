@@ -6088,6 +6088,8 @@ export interface Operations {
       description: (string | null)
       createdTime: string
       settledTime: (string | null)
+      /** Who gave it up: the kind of credential, or `user`, and an id. It may be paid after that. */
+      givenUpBy: (string | null)
     }>
   }
   /** Add money to a wallet */
@@ -6129,6 +6131,8 @@ export interface Operations {
       description: (string | null)
       createdTime: string
       settledTime: (string | null)
+      /** Who gave it up: the kind of credential, or `user`, and an id. It may be paid after that. */
+      givenUpBy: (string | null)
     }
   }
   /** Give up a top-up that the payment provider leaves pending */
@@ -6164,6 +6168,8 @@ export interface Operations {
       description: (string | null)
       createdTime: string
       settledTime: (string | null)
+      /** Who gave it up: the kind of credential, or `user`, and an id. It may be paid after that. */
+      givenUpBy: (string | null)
     }
   }
   /** List the top-ups of the wallet, the latest first */
@@ -7084,6 +7090,7 @@ export interface Operations {
         itemId: string
       }
       body: {
+        /** True takes one of markupBps and ownPrice. False takes neither: your organization pays what the application asks. */
         enabled: boolean
         markupBps?: (number | null)
         ownPrice?: ((number | string) | null)

@@ -88,6 +88,8 @@ export const walletMigration: Migration = {
       column.text('payment_method').nullable()
       column.text('provider_reference').nullable()
       column.text('failure').nullable()
+      // The operator who gave it up; also of one that was paid after that.
+      column.text('given_up_by').nullable()
       column.text('description').nullable()
       column.text('actor')
       column.integer('tries')

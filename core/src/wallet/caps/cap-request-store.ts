@@ -39,6 +39,22 @@ export async function findOpenCapRequest(db: Db, installationId: string, scope: 
   return first(db, { installation_id: installationId, status: 'open', ...scopeColumns(scope) })
 }
 
+/** When the request was made before which there were `newer` later ones for the same scope; null when there were not so many. */
+export async function findTimeOfRequest(
+  db: Db,
+  installationId: string,
+  scope: CapScope,
+  newer: number,
+): Promise<string | null> {
+  const row = (await db(table)
+    .where({ installation_id: installationId, ...scopeColumns(scope) })
+    .orderBy('id', 'desc')
+    .offset(newer)
+    .select('created_time')
+    .first()) as Row | undefined
+  return row ? iso(row.created_time) : null
+}
+
 /** The latest first. */
 export async function listCapRequests(
   db: Db,

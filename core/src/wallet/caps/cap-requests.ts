@@ -3,7 +3,13 @@ import { publish } from '../../events/index.ts'
 import { invalidField, microsText, newId, nowIso, StoaError } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { capRequestEvent } from './cap-events.ts'
-import { findCapRequest, findOpenCapRequest, insertCapRequest, updateCapRequest } from './cap-request-store.ts'
+import {
+  findCapRequest,
+  findOpenCapRequest,
+  findTimeOfRequest,
+  insertCapRequest,
+  updateCapRequest,
+} from './cap-request-store.ts'
 import { findCapFor } from './cap-store.ts'
 import type { Cap, CapRequest, CapScope } from './cap.ts'
 import type { Capped } from './capped.ts'
@@ -16,10 +22,14 @@ export interface Decision {
   reason: string | null
 }
 
+/** In a day, for one scope. Each is a line that a person reads, and an event. */
+const mostRequests = 10
+const dayMilliseconds = 86_400_000
+
 /**
  * The application asks for a higher cap; the installation must be locked. It takes the place of what it asked before for the same
  * scope; the same again is answered as before. Throws `wrong_state` when nothing is capped there, `validation_failed` when the cap
- * is as high already.
+ * is as high already, `limit_reached` after 10 different requests for it in 24 hours.
  */
 export async function askForCap(
   ctx: WalletContext,
@@ -36,6 +46,7 @@ export async function askForCap(
   if (amount <= cap.amount) throw invalidField('amount', `must be more than the present cap, ${microsText(cap.amount)}`)
   const open = await findOpenCapRequest(db, capped.installationId, scope)
   if (open?.amount === amount && open.reason === reason) return { request: open, isNew: false }
+  await assertMayAsk(db, capped, scope, now)
   if (open) await updateCapRequest(db, { ...open, status: 'replaced', decidedTime: now })
   const { publisherId, ...place } = capped
   const request: CapRequest = {
@@ -53,6 +64,16 @@ export async function askForCap(
   await insertCapRequest(db, request)
   await publish(ctx, db, capRequestEvent(request, { publisherId, now }))
   return { request, isNew: true }
+}
+
+async function assertMayAsk(db: Db, { installationId }: Capped, scope: CapScope, now: string): Promise<void> {
+  const time = await findTimeOfRequest(db, installationId, scope, mostRequests - 1)
+  if (time === null || Date.parse(now) - Date.parse(time) >= dayMilliseconds) return
+  const resetsAt = new Date(Date.parse(time) + dayMilliseconds).toISOString()
+  throw new StoaError('limit_reached', {
+    message: `The merchant was asked ${mostRequests} times about this cap within a day. Wait for the decision, or ask again from ${resetsAt} on.`,
+    details: { limit: mostRequests, resetsAt },
+  })
 }
 
 /** The cap stays as it is; the installation must be locked. Throws `not_found`, `wrong_state` when it is decided already. */

@@ -47,11 +47,11 @@ export function ownCapOperations(ctx: WalletContext): Operation[] {
       path: requests,
       summary: 'Ask the merchant for a higher cap',
       description:
-        'One request is open at a time for a meter, period and currency; a new one takes its place. The merchant decides, and `cap.request-decided` tells what. The same again is answered as before (200).',
+        'One request is open at a time for a meter, period and currency; a new one takes its place, and 10 can be made in a day. The merchant decides, and `cap.request-decided` tells what. The same again is answered as before (200).',
       permission: writeCharges,
       body: AskForCapBody,
       responses: { 201: CapRequestShape, 200: CapRequestShape },
-      errors: ['not_found', 'not_installed', 'wrong_state', 'validation_failed', 'meter_not_found'],
+      errors: ['not_found', 'not_installed', 'wrong_state', 'validation_failed', 'meter_not_found', 'limit_reached'],
       handler: async ({ caller, db, params, body }) => {
         const tenant = ownTenant(caller, params.appId)
         await lockPresent(ctx, db, tenant)

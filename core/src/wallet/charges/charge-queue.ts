@@ -8,13 +8,13 @@ import type { WalletContext } from '../context.ts'
 
 export interface ChargeQueue {
   /**
-   * Resolves once the charge is on disk. Throws what the rules refuse, and `unavailable` when too many wait: then nothing of
-   * it has been done.
+   * Resolves once the charge is on disk. Throws what the rules refuse, and `unavailable` when too many wait, or too many of its
+   * application: then nothing of it has been done.
    */
   submit(request: ChargeRequest): Promise<ChargeOutcome>
   /**
    * As many submits, in one transaction of their own, with an answer for each. With `atomic` the first that is refused refuses all of
-   * them: it is thrown as a RefusedBatch, and nothing is booked.
+   * them: it is thrown as a RefusedBatch, and nothing is booked. All are of one application.
    */
   submitBatch(requests: ChargeRequest[], by: { atomic: boolean }): Promise<(ChargeOutcome | StoaError)[]>
   /** Resolves when everything submitted so far has been answered. */
@@ -56,6 +56,7 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
   })
   // Whole calls, not what the groups hold: a charge that is tried again is in neither of them for a moment.
   let underWay = 0
+  const underWayOf = new Map<string, number>()
   const idle: (() => void)[] = []
 
   // A batch that failed for one request's sake must not fail the others: after a conflict they go into another batch, after
@@ -109,25 +110,38 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
     return outcomes
   }
 
-  /** Counts what is under way, and refuses what would be too much before anything of it is done. */
-  async function admit<Answer>(count: number, work: () => Promise<Answer>): Promise<Answer> {
+  /**
+   * Counts what is under way, and refuses what would be too much before anything of it is done: no application may have more waiting
+   * than there is room left. So one alone fills half of the queue, two a third each, and whoever has nothing in it still finds room.
+   * A fixed share would let a few applications fill it together. This also bounds batches: they count as one request for the rate
+   * limit, since who may send them only as fast as single charges has no reason to send them.
+   */
+  async function admit<Answer>(applicationId: string, count: number, work: () => Promise<Answer>): Promise<Answer> {
+    const own = underWayOf.get(applicationId) ?? 0
+    const room = config.wallet.queueLimit - underWay
     // One that is larger than all that may wait is let in when nothing does.
-    if (underWay > 0 && underWay + count > config.wallet.queueLimit) {
-      const message = 'Too many charges are waiting to be written; send it again after the time in Retry-After.'
+    if (underWay > 0 && own + count > room) {
+      const whose = count > room ? 'charges' : 'charges of this application'
+      const message = `Too many ${whose} are waiting to be written; send it again after the time in Retry-After.`
       throw new StoaError('unavailable', { message, retryAfter: 1 })
     }
     underWay += count
+    underWayOf.set(applicationId, own + count)
     try {
       return await work()
     } finally {
       underWay -= count
+      const left = underWayOf.get(applicationId)! - count
+      if (left > 0) underWayOf.set(applicationId, left)
+      else underWayOf.delete(applicationId)
       if (underWay === 0) for (const done of idle.splice(0)) done()
     }
   }
 
   return {
-    submit: (request) => admit(1, () => submit(request)),
-    submitBatch: (requests, { atomic }) => admit(requests.length, () => submitBatch(requests, atomic)),
+    submit: (request) => admit(request.applicationId, 1, () => submit(request)),
+    submitBatch: (requests, { atomic }) =>
+      admit(requests[0]!.applicationId, requests.length, () => submitBatch(requests, atomic)),
     drain: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   }
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { publish } from '../../events/index.ts'
-import { findEnabledInstallations } from '../../installations/index.ts'
+import { lockInstallationById } from '../../installations/index.ts'
 import { isoIn, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
 import { findCaps } from '../caps/cap-store.ts'
 import { limitsOf, refuseBeyondLimits, unitsBefore } from '../caps/limits.ts'
@@ -35,6 +35,9 @@ export async function makeHold(
   request: HoldRequest,
 ): Promise<{ hold: Hold; replayed: boolean }> {
   const now = nowIso(ctx.clock)
+  // Whoever uninstalls has it locked when its holds are ended: this one is made before that and ends with them, or is not made. The
+  // wallet's lock would not do, which uninstalling does not take; it comes after this one, as everywhere.
+  const installation = await lockInstallationById(db, ctx.dialect, request.installationId)
   const terms = (await readTerms(db, [request], now)).get(request)
   const walletId = terms?.walletId
   const journal = await openJournal(ctx, db, walletId ? [walletId] : [])
@@ -45,8 +48,7 @@ export async function makeHold(
     }
     return { hold: known, replayed: true }
   }
-  const enabled = await findEnabledInstallations(db, [request.installationId])
-  if (enabled.size === 0) throw new StoaError('not_installed')
+  if (installation?.status !== 'enabled') throw new StoaError('not_installed')
   if (!terms) throw new StoaError('meter_not_found')
   assertChargeable(terms.meter, request.environment)
   const amount = await amountOf(ctx, db, request, terms, now)

@@ -84,12 +84,12 @@ export function meterOperations(ctx: WalletContext): Operation[] {
       path: `${path}/:meterId`,
       summary: 'Rename a meter, give it a new price now or later, deactivate or reactivate it',
       description:
-        'A new price is a new version; it holds for charges booked from its time on, and what is not sent of it stays as it was. An inactive meter takes no charges.',
+        'A new price is a new version; it holds for charges booked from its time on, and what is not sent of it stays as it was. 20 prices can be planned. An inactive meter takes no charges.',
       permission: writeMeters,
       params: one,
       body: UpdateMeterBody,
       responses: { 200: MeterShape },
-      errors: ['not_found', 'validation_failed'],
+      errors: ['not_found', 'validation_failed', 'limit_reached'],
       handler: async ({ caller, db, params: { id, meterId }, body }) => {
         await ownedApplication(db, caller, id)
         return meterShape(await changeMeter(ctx, db, { applicationId: id, meterId }, body, actorOf(caller)))

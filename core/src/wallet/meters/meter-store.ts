@@ -123,6 +123,32 @@ export async function listEffectiveTimes(db: Db, meterId: string): Promise<{ ver
   return rows.map((row) => ({ version: integer(row.version), time: iso(row.effective_time) }))
 }
 
+/**
+ * How many prices are planned before `before` that no later decision takes the place of. `inForce` is the version that holds at `now`;
+ * those below it never come.
+ */
+export async function countPlanned(
+  db: Db,
+  meterId: string,
+  { inForce, now, before }: { inForce: number; now: string; before: string },
+): Promise<number> {
+  const rows = (await db(prices)
+    .where({ meter_id: meterId })
+    .where('version', '>', inForce)
+    .where('effective_time', '>', now)
+    .where('effective_time', '<', before)
+    .orderBy('version', 'desc')
+    .select('effective_time')) as Row[]
+  let next = before
+  let count = 0
+  for (const time of rows.map((row) => iso(row.effective_time))) {
+    if (time >= next) continue
+    next = time
+    count++
+  }
+  return count
+}
+
 /** The latest decision, also when its time has not come. */
 export async function lastPrice(db: Db, meter: Pick<Meter, 'id' | 'price'>): Promise<Price> {
   const row = (await db(prices).where({ meter_id: meter.id }).orderBy('version', 'desc').first()) as Row

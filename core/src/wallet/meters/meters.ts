@@ -7,6 +7,7 @@ import type { WalletContext } from '../context.ts'
 import { checkCurrency } from '../currency.ts'
 import { announcePrice } from './meter-events.ts'
 import {
+  countPlanned,
   findMeter,
   findPriceAt,
   insertMeter,
@@ -62,6 +63,9 @@ export interface MeterChanges extends Partial<NewMeter> {
 
 const yearMilliseconds = 366 * 86_400_000
 
+/** Of one meter: a price for each month of the year that can be planned, and some more. */
+const mostPlanned = 20
+
 /**
  * Makes a meter with its first price, in force at once. Throws `validation_failed` with the field's path; the rules are those of
  * HighLevel's manifests (see read-price.ts and product.ts), prices go up to `wallet.highestPrice`.
@@ -105,7 +109,7 @@ export async function createMeter(
 /**
  * Changes what can be changed of a meter; what cannot may be sent as it is. A price that differs becomes a new version, in force
  * from `effectiveTime` on, which takes the place of what was planned for later. Throws `not_found`; `validation_failed` with the
- * field's path.
+ * field's path; `limit_reached` beyond 20 prices that are planned.
  */
 export async function changeMeter(
   ctx: WalletContext,
@@ -179,12 +183,27 @@ async function decidePrice(
   const last = await lastPrice(db, meter)
   const isDecision = changes.effectiveTime !== undefined && last.version !== before.version
   if (isDeepStrictEqual(terms, termsOf(before)) && !isDecision) return null
+  await assertRoomToPlan(db, meter, { now, effectiveTime })
   const { type, currency } = before
   const version = last.version + 1
   return {
     before,
     price: { ...terms, id: newId('prc'), version, type, currency, effectiveTime, actor, createdTime: now },
   }
+}
+
+/** What was planned for later does not count: the new price takes its place. */
+async function assertRoomToPlan(
+  db: Db,
+  { id, price }: Meter,
+  { now, effectiveTime }: { now: string; effectiveTime: string },
+): Promise<void> {
+  const planned = await countPlanned(db, id, { inForce: price.version, now, before: effectiveTime })
+  if (planned < mostPlanned) return
+  throw new StoaError('limit_reached', {
+    message: `A meter has at most ${mostPlanned} prices planned. A price for an earlier time takes the place of all that are planned after it; plan anew from there.`,
+    details: { limit: mostPlanned },
+  })
 }
 
 function readEffectiveTime(given: string | null, now: string): string {

@@ -48,9 +48,9 @@ const queries: Record<string, string> = {
 export async function checkCharges(db: Db, found: Findings): Promise<void> {
   await runQueries(db, found, queries)
   const tell: Told = (line) => found.add('charges', line)
-  const batches = createBatches()
+  const batches = createBatches(tell)
   // What was given back of a charge follows it in the order of the key, maybe on the next page.
-  let whole: { charge: ChargeRecord; refunds: ChargeRecord[] } | null = null
+  let present: GivenBack | null = null
   for await (const records of chargeRecords(db)) {
     const postings = await findPostings(
       db,
@@ -60,17 +60,15 @@ export async function checkCharges(db: Db, found: Findings): Promise<void> {
     for (const record of records) {
       checkLegs(record, postings.get(record.transactionId) ?? null, batches, tell)
       if (record.seq > 0) {
-        if (whole?.charge.id === record.id) whole.refunds.push(record)
+        if (present?.charge.id === record.id) checkRefund(present, record, tell)
         else tell(`refund of ${record.id} is of no charge`)
         continue
       }
-      if (whole) checkRefunds(whole.charge, whole.refunds, tell)
-      whole = { charge: record, refunds: [] }
+      present = { charge: record, count: 0, amount: 0n, units: 0n }
       checkAmounts(record, rules, tell)
     }
   }
-  if (whole) checkRefunds(whole.charge, whole.refunds, tell)
-  for (const line of batches.unsettled()) tell(line)
+  batches.tellUnsettled()
 }
 
 function chargeRecords(db: Db): AsyncGenerator<ChargeRecord[]> {
@@ -100,24 +98,32 @@ function checkAmounts(charge: ChargeRecord, rules: Map<string, Rebilling>, tell:
   if (paid !== amount) tell(`charge ${id} was resold at ${microsText(amount)}, not ${microsText(paid)}`)
 }
 
+/** What was given back of a charge, as far as its refunds were read. */
+interface GivenBack {
+  charge: ChargeRecord
+  count: number
+  amount: Micros
+  units: Micros
+}
+
 /** Refunds in order: dense, of the same place, each part exactly its share of the charge, and in sum not more than it. */
-function checkRefunds(charge: ChargeRecord, refunds: ChargeRecord[], tell: Told): void {
-  let given = { amount: 0n, units: 0n }
-  for (const [index, refund] of refunds.entries()) {
-    const { id, seq, amount, units } = refund
-    if (seq !== index + 1) tell(`refund ${id}/${seq} is number ${index + 1} of its charge`)
-    if (refund.accountId !== charge.accountId || refund.installationId !== charge.installationId) {
-      tell(`refund ${id}/${seq} is not where its charge is`)
-    }
-    if (amount < 0n || units < 0n || given.amount + amount > charge.amount || given.units + units > charge.units) {
-      tell(`refund ${id}/${seq} gives back more than was charged`)
-    }
-    const parts = partsGivenBack(charge, given.amount, amount)
-    if (parts.baseAmount !== refund.baseAmount || parts.feeAmount !== refund.feeAmount) {
-      tell(`refund ${id}/${seq} does not give back each part in its proportion`)
-    }
-    given = { amount: given.amount + amount, units: given.units + units }
+function checkRefund(given: GivenBack, refund: ChargeRecord, tell: Told): void {
+  const { charge } = given
+  const { id, seq, amount, units } = refund
+  given.count += 1
+  if (seq !== given.count) tell(`refund ${id}/${seq} is number ${given.count} of its charge`)
+  if (refund.accountId !== charge.accountId || refund.installationId !== charge.installationId) {
+    tell(`refund ${id}/${seq} is not where its charge is`)
   }
+  if (amount < 0n || units < 0n || given.amount + amount > charge.amount || given.units + units > charge.units) {
+    tell(`refund ${id}/${seq} gives back more than was charged`)
+  }
+  const parts = partsGivenBack(charge, given.amount, amount)
+  if (parts.baseAmount !== refund.baseAmount || parts.feeAmount !== refund.feeAmount) {
+    tell(`refund ${id}/${seq} does not give back each part in its proportion`)
+  }
+  given.amount += amount
+  given.units += units
 }
 
 /** The legs of a charge or refund are its parts. Charges of a batch share a transaction: they are added up until it is whole. */
@@ -159,12 +165,19 @@ function isSame(legs: Legs, entries: Posting['entries']): boolean {
 
 interface Batches {
   add(transactionId: string, legs: Legs, entries: Posting['entries']): void
-  unsettled(): string[]
+  tellUnsettled(): void
 }
 
-/** Transactions of batches whose charges have not all come yet: few at a time, since the ids of their charges lie together. */
-function createBatches(): Batches {
+/** In right books there are as many as write at the same time. */
+const mostOpen = 1000
+
+/**
+ * Transactions of batches whose charges have not all come yet: few at a time, since the ids of their charges lie together. Of wrecked books
+ * the first ones are told once there are too many, so that memory does not depend on how much is wrong.
+ */
+function createBatches(tell: Told): Batches {
   const open = new Map<string, Legs>()
+  const tellOf = (id: string) => tell(`transaction ${id} has other legs than its charges`)
   return {
     add(transactionId, legs, entries) {
       const sum = open.get(transactionId) ?? new Map<string, Micros>()
@@ -172,7 +185,11 @@ function createBatches(): Batches {
       // Amounts only add up: what is whole once, and gets more, never is again.
       if (isSame(sum, entries)) open.delete(transactionId)
       else open.set(transactionId, sum)
+      if (open.size <= mostOpen) return
+      const [oldest] = open.keys()
+      open.delete(oldest!)
+      tellOf(oldest!)
     },
-    unsettled: () => [...open.keys()].map((id) => `transaction ${id} has other legs than its charges`),
+    tellUnsettled: () => [...open.keys()].forEach(tellOf),
   }
 }

@@ -30,8 +30,10 @@ export async function summarizeLedger(db: Db): Promise<LedgerSummary> {
   }
   const rows = await selectRaw(
     db,
-    `select account.environment, account.currency, account.kind, count(distinct account.id) as accounts, sum(entry.amount) as balance
-     from stoa_ledger_accounts account join stoa_ledger_entries entry on entry.account_id = account.id
+    `select account.environment, account.currency, account.kind, count(*) as accounts, sum(entries.amount) as balance
+     from stoa_ledger_accounts account
+     join (select account_id, sum(amount) as amount from stoa_ledger_entries group by account_id) as entries
+       on entries.account_id = account.id
      group by account.environment, account.currency, account.kind
      order by account.environment, account.currency, account.kind`,
   )

@@ -18,7 +18,7 @@ import {
 } from './rebilling-store.ts'
 import { rangeOf, unitPricesOf } from './unit-prices.ts'
 
-/** What a rule is to say. At most one of the two, and exactly one when it is enabled. */
+/** What a rule is to say. Exactly one of the two when it is enabled, and neither when it is not. */
 export interface RebillingTerms {
   enabled: boolean
   markupBps?: number | null
@@ -68,8 +68,8 @@ export async function placeOf(
 
 /**
  * Puts a rule in force at a place: ends the one that is and adds the next version, in the transaction that `db` is. The same terms again
- * change nothing. Throws `validation_failed` with the field: for neither or both of markup and own price, an own price without a single
- * item, or one below what the application asks now (`asks` in the details). Throws `limit_reached` beyond 20,000 rules in force.
+ * change nothing. Throws `validation_failed` with the field: for neither or both of markup and own price, either of a rule that is not
+ * enabled, an own price without a single item, or one below what the application asks now (`asks` in the details). Throws `limit_reached` beyond 20,000 rules in force.
  */
 export async function putRebilling(
   ctx: WalletContext,
@@ -119,6 +119,13 @@ export async function deleteRebilling(ctx: WalletContext, db: Db, place: Rebilli
 async function readTerms(ctx: WalletContext, db: Db, place: RebillingPlace, terms: RebillingTerms) {
   const markupBps = terms.markupBps ?? null
   const given = terms.ownPrice ?? null
+  if (!terms.enabled && (markupBps !== null || given !== null)) {
+    const field = markupBps === null ? 'ownPrice' : 'markupBps'
+    throw invalidField(
+      field,
+      'belongs to a rule with enabled: true; without it your organization pays what the application asks',
+    )
+  }
   if (markupBps !== null && given !== null) throw invalidField('ownPrice', 'cannot be given together with markupBps')
   if (terms.enabled && markupBps === null && given === null) {
     throw invalidField('markupBps', 'is required, or ownPrice; 0 resells at the application’s own price')

@@ -47,7 +47,10 @@ const RebillingShape = Type.Object({
 })
 
 const RebillingBody = Strict({
-  enabled: Type.Boolean(),
+  enabled: Type.Boolean({
+    description:
+      'True takes one of markupBps and ownPrice. False takes neither: your organization pays what the application asks.',
+  }),
   markupBps: Type.Optional(
     Nullable(
       Type.Integer({

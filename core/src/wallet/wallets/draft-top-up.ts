@@ -36,6 +36,7 @@ export function draftTopUp(
     paymentMethod,
     providerReference: null,
     failure: null,
+    givenUpBy: null,
     description,
     actor,
     tries: 0,

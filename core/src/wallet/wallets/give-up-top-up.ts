@@ -6,7 +6,7 @@ import type { TopUp } from './top-up.ts'
 
 /**
  * Ends a top-up that the provider leaves pending: asks once more, books what came or what was declined, and otherwise settles it as
- * failed for `reason`. The provider may still take the money: it is asked for 90 days more, and what comes late is booked all the same.
+ * failed for `reason`, by `actor`. The provider may still take the money: it is asked for 90 days more, and what comes late is booked all the same.
  * Opens its own transactions. Throws `wrong_state` when it is settled, or somebody is asking the provider at this moment.
  */
 export async function giveUpTopUp(
@@ -22,7 +22,7 @@ export async function giveUpTopUp(
       message: 'The payment provider is being asked about it at this moment; look again, and try in two minutes.',
     })
   }
-  const settled = await settleTopUp(ctx, claimed.topUp, claimed.leaseToken, { givenUp: reason })
+  const settled = await settleTopUp(ctx, claimed.topUp, claimed.leaseToken, { givenUp: { reason, actor } })
   ctx.logger.warn({ topUpId: topUp.id, actor, reason, status: settled.status }, 'a pending top-up was given up')
   return settled
 }

@@ -23,14 +23,14 @@ const watchDays = 90
 /**
  * Asks the provider about a top-up that is pending, and books what came. Two that do it at once, or one that does it again after a
  * crash, book it once: whoever settles the row first. What is still open waits for its next turn, longer each time.
- * With `givenUp`, the reason, it ends as failed when it is still open. What was given up before is only watched: should the money come
+ * With `givenUp`, why and by whom, it ends as failed when it is still open. What was given up before is only watched: should the money come
  * after all, it is booked. Returns it as it is then.
  */
 export async function settleTopUp(
   ctx: WalletContext,
   topUp: TopUp,
   leaseToken: string,
-  { givenUp = null }: { givenUp?: string | null } = {},
+  { givenUp = null }: { givenUp?: { reason: string; actor: string } | null } = {},
 ): Promise<TopUp> {
   const isWatched = topUp.status === 'failed'
   const outcome = await askProvider(ctx, topUp, { onlyLook: isWatched || givenUp !== null })
@@ -39,7 +39,10 @@ export async function settleTopUp(
     if (outcome?.status === 'declined' && !isWatched) return fail(ctx, trx, topUp, outcome)
     const wait = isoIn(ctx.clock, Math.min(firstWait * 2 ** Math.min(topUp.tries - 1, 20), longestWait))
     const reference = outcome?.reference ?? topUp.providerReference
-    if (givenUp !== null) return fail(ctx, trx, topUp, { status: 'declined', reference, reason: givenUp }, wait)
+    if (givenUp !== null) {
+      const { reason, actor } = givenUp
+      return fail(ctx, trx, { ...topUp, givenUpBy: actor }, { status: 'declined', reference, reason }, wait)
+    }
     const open = { ...topUp, providerReference: storable(reference, 255) }
     const isOver =
       isWatched && (outcome?.status === 'declined' || isoIn(ctx.clock, -watchDays * 86_400) > topUp.settledTime!)

@@ -9,7 +9,7 @@ import { fundWallet, readWallet, readWallets, topUpWallets } from '../permission
 import { giveUpTopUp } from './give-up-top-up.ts'
 import { requestTopUp } from './request-top-up.ts'
 import { findTopUp, listAllTopUps, listTopUps } from './top-up-store.ts'
-import { TopUpShape, topUpShape, topUpStatuses } from './top-up.ts'
+import { OperatorTopUpShape, operatorTopUpShape, TopUpShape, topUpShape, topUpStatuses, type TopUp } from './top-up.ts'
 import { topUp, type TopUpOutcome } from './top-ups.ts'
 import { Currency } from './wallet-operations.ts'
 import { readEnvironment } from './wallet-owner.ts'
@@ -61,12 +61,12 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
         '`Idempotent-Replayed: true`), with another wallet or amount refused.',
       permission: topUpWallets,
       body: TopUpBody,
-      responses: { 201: TopUpShape, 200: TopUpShape },
+      responses: { 201: OperatorTopUpShape, 200: OperatorTopUpShape },
       errors: ['not_found', 'validation_failed', 'reference_reused', 'rights_exceeded'],
       handler: async ({ caller, db, body }) => {
         const environment = readEnvironment(caller, body.environment)
         const input = { ...body, environment, actor: actorOf(caller) }
-        return answer(await inTransaction(db, (trx) => topUp(ctx, trx, input)))
+        return answer(await inTransaction(db, (trx) => topUp(ctx, trx, input)), operatorTopUpShape)
       },
     }),
     defineOperation({
@@ -84,11 +84,11 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
         status: Type.Optional(OneOf(topUpStatuses)),
         organizationId: Type.Optional(Id('Only those of this organization and its locations.')),
       }),
-      responses: { 200: Type.Array(TopUpShape) },
+      responses: { 200: Type.Array(OperatorTopUpShape) },
       handler: async ({ caller: { environment }, db, query }) => {
         const filter = { environment, status: query.status ?? null, organizationId: query.organizationId ?? null }
         const { items, total } = await listAllTopUps(db, filter, query)
-        return pagedReply({ items: items.map(topUpShape), total }, query)
+        return pagedReply({ items: items.map(operatorTopUpShape), total }, query)
       },
     }),
     defineOperation({
@@ -107,13 +107,13 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
       body: Strict({
         reason: Type.String({ ...StorableText(500), minLength: 1, description: 'For the organization.' }),
       }),
-      responses: { 200: TopUpShape },
+      responses: { 200: OperatorTopUpShape },
       errors: ['not_found', 'wrong_state', 'validation_failed'],
       transaction: false,
       handler: async ({ caller, db, params: { id }, body: { reason } }) => {
         const found = await findTopUp(db, id)
         if (found?.environment !== caller.environment) throw new StoaError('not_found')
-        return topUpShape(await giveUpTopUp(ctx, found, { reason, actor: actorOf(caller) }))
+        return operatorTopUpShape(await giveUpTopUp(ctx, found, { reason, actor: actorOf(caller) }))
       },
     }),
     defineOperation({
@@ -135,7 +135,7 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
       handler: async ({ caller, body }) => {
         const { organizationId, locationId, environment } = caller
         const input = { ...body, environment, actor: actorOf(caller) }
-        return answer(await requestTopUp(ctx, { organizationId, locationId }, input))
+        return answer(await requestTopUp(ctx, { organizationId, locationId }, input), topUpShape)
       },
     }),
     defineOperation({
@@ -181,6 +181,6 @@ export function topUpOperations(ctx: WalletContext): Operation[] {
   ]
 }
 
-function answer({ topUp: made, replayed }: TopUpOutcome) {
-  return replayed ? reply(200, topUpShape(made), { 'Idempotent-Replayed': 'true' }) : reply(201, topUpShape(made))
+function answer<Shape>({ topUp: made, replayed }: TopUpOutcome, shape: (topUp: TopUp) => Shape) {
+  return replayed ? reply(200, shape(made), { 'Idempotent-Replayed': 'true' }) : reply(201, shape(made))
 }

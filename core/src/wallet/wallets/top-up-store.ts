@@ -35,6 +35,7 @@ export async function insertTopUp(db: Db, topUp: TopUp, turn: TopUpTurn = noTurn
       payment_method: topUp.paymentMethod,
       provider_reference: topUp.providerReference,
       failure: topUp.failure,
+      given_up_by: topUp.givenUpBy,
       description: topUp.description,
       actor: topUp.actor,
       tries: topUp.tries,
@@ -68,6 +69,7 @@ export async function swapSettled(db: Db, topUp: TopUp, nextTime: string | null 
       transaction_id: topUp.transactionId,
       provider_reference: topUp.providerReference,
       failure: topUp.failure,
+      given_up_by: topUp.givenUpBy,
       settled_time: topUp.settledTime,
       ...turnColumns({ ...noTurn, nextTime }),
     })
@@ -186,6 +188,7 @@ export function mapTopUp(row: Row): TopUp {
     paymentMethod: maybeText(row.payment_method),
     providerReference: maybeText(row.provider_reference),
     failure: maybeText(row.failure),
+    givenUpBy: maybeText(row.given_up_by),
     description: maybeText(row.description),
     actor: text(row.actor),
     tries: integer(row.tries),

@@ -30,6 +30,8 @@ export interface TopUp {
   paymentMethod: string | null
   providerReference: string | null
   failure: string | null
+  /** `<kind of caller>:<id>` of the operator who gave it up, also when the money came after that. */
+  givenUpBy: string | null
   description: string | null
   actor: string
   /** How often the provider was asked. */
@@ -56,6 +58,18 @@ export const TopUpShape = Type.Object({
   createdTime: Time(),
   settledTime: Nullable(Time('When it was known whether the money came.')),
 })
+
+/** What operators see of it. Who gave it up is not the merchant's to know. */
+export const OperatorTopUpShape = Type.Object({
+  ...TopUpShape.properties,
+  givenUpBy: Nullable(Type.String(), {
+    description: 'Who gave it up: the kind of credential, or `user`, and an id. It may be paid after that.',
+  }),
+})
+
+export function operatorTopUpShape(topUp: TopUp): Static<typeof OperatorTopUpShape> {
+  return { ...topUpShape(topUp), givenUpBy: topUp.givenUpBy }
+}
 
 export function topUpShape(topUp: TopUp): Static<typeof TopUpShape> {
   const { id, source, reference, organizationId, locationId, environment, currency, amount } = topUp
