@@ -11,6 +11,10 @@ interface Options {
   before?: (items: string[]) => Promise<void> | void
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await sleep(1)
+}
+
 eachDatabase((database) => {
   let opened: Database
   let batches: string[][]
@@ -131,6 +135,37 @@ eachDatabase((database) => {
       await Promise.resolve()
       expect(answered.sort()).toEqual(items)
       expect(group.size).toBe(0)
+    })
+
+    it('begins a second transaction beside one that is under way when it will have as many', async () => {
+      const { batchWriters } = opened.dialect
+      let finish = () => {}
+      const finished = new Promise<void>((resolve) => void (finish = resolve))
+      const group = writer({ writers: batchWriters, before: (items) => (items[0] === 'a' ? finished : undefined) })
+      const answers = ['a', 'b', 'c'].map((item) => group.submit(item))
+      await until(() => batches.length === 1)
+      for (const item of ['d', 'e', 'f']) answers.push(group.submit(item))
+      if (batchWriters > 1) await until(() => batches.length === 2)
+      finish()
+      await Promise.all(answers)
+      expect(batches).toEqual([
+        ['a', 'b', 'c'],
+        ['d', 'e', 'f'],
+      ])
+    })
+
+    it('lets nobody wait for one that does not end, as far as the database stands another', async () => {
+      const { batchWriters } = opened.dialect
+      let finish = () => {}
+      const finished = new Promise<void>((resolve) => void (finish = resolve))
+      const group = writer({ writers: batchWriters, before: (items) => (items[0] === 'a' ? finished : undefined) })
+      const first = ['a', 'b', 'c'].map((item) => group.submit(item))
+      await until(() => batches.length === 1)
+      const later = group.submit('d')
+      if (batchWriters > 1) expect(await later).toBe('d kept')
+      finish()
+      await Promise.all([...first, later])
+      expect(await kept()).toEqual(['a', 'b', 'c', 'd'])
     })
 
     it('keeps to the number of writers the database stands', async () => {

@@ -14,6 +14,7 @@ import {
   money,
   text,
   toJson,
+  updateRows,
   type Database,
   type Row,
 } from '../../core/src/database/index.ts'
@@ -158,10 +159,58 @@ eachDatabase((database) => {
       expect(await opened.knex('kinds').where({ words: 'twice' })).toEqual([])
     })
 
-    it('takes the parameter limit that the database really has', async () => {
-      const count = Math.floor(opened.dialect.parameterLimit / 2)
-      const rows = Array.from({ length: count }, (_, index) => ({ id: `limit${index}`, words: 'limit' }))
+    it('inserts all or none without a transaction too', async () => {
+      const rows = ['alone', 'other', 'alone'].map((id) => ({ id, words: 'alone' }))
+      await expect(insertRows(opened.knex, opened.dialect, 'kinds', rows)).rejects.toSatisfy(isUniqueViolation)
+      expect(await opened.knex('kinds').where({ words: 'alone' })).toEqual([])
+    })
+
+    it('passes over what is there already when it is told to', async () => {
+      await insertRows(opened.knex, opened.dialect, 'kinds', [{ id: 'there', words: 'first' }])
+      const rows = ['there', 'new'].map((id) => ({ id, words: 'second' }))
+      await insertRows(opened.knex, opened.dialect, 'kinds', rows, 'on conflict do nothing')
+      const kept = (await opened.knex('kinds').whereIn('id', ['there', 'new']).orderBy('id')) as Row[]
+      expect(kept.map(({ id, words }) => [id, words])).toEqual([
+        ['new', 'second'],
+        ['there', 'first'],
+      ])
+    })
+
+    it('keeps text as it is, and of half a character only that it was one', async () => {
+      const words = ['plain', 'quote " and \\ and \\u0041', 'grüße 🎉', 'tab\tline\n']
+      for (const each of words) expect(text((await roundTrip({ words: each })).words)).toBe(each)
+      expect(text((await roundTrip({ words: 'half \ud800 one' })).words)).toMatch(/^half .+ one$/)
+    })
+  })
+
+  describe('updateRows', () => {
+    const columns = {
+      where: { id: 'text', amount: 'bigint' },
+      set: { words: 'text', amount: 'bigint', moment: 'timestamptz', yes: 'boolean' },
+    }
+
+    it('gives each row values of its own, and says how many it found', async () => {
+      const rows = ['one', 'two', 'three'].map((id, index) => ({ id, amount: 2n ** 62n + BigInt(2 * index), words: 'old' }))
       await insertRows(opened.knex, opened.dialect, 'kinds', rows)
+      const moment = '2026-03-01T12:00:00.123Z'
+      const changes = rows.map(({ id, amount }, index) => ({
+        // The last is not there with this amount.
+        where: { id, amount: index === 2 ? 1n : amount },
+        set: { words: index === 0 ? null : `new ${id}`, amount: amount + 1n, moment, yes: true },
+      }))
+      expect(await updateRows(opened.knex, opened.dialect, 'kinds', columns, changes)).toBe(2)
+      const ids = rows.map(({ id }) => id)
+      const kept = (await opened.knex('kinds').whereIn('id', ids).orderBy('amount')) as Row[]
+      expect(kept.map((row) => [row.id, maybeText(row.words), money(row.amount), maybeIso(row.moment)])).toEqual([
+        ['one', null, 2n ** 62n + 1n, moment],
+        ['two', 'new two', 2n ** 62n + 3n, moment],
+        ['three', 'old', 2n ** 62n + 4n, null],
+      ])
+      expect(kept.map((row) => row.yes !== null && boolean(row.yes))).toEqual([true, true, false])
+    })
+
+    it('changes nothing without a word', async () => {
+      expect(await updateRows(opened.knex, opened.dialect, 'kinds', columns, [])).toBe(0)
     })
   })
 

@@ -21,25 +21,49 @@ export interface GroupCommitOptions<Item, Result> {
   run: (trx: Knex.Transaction, items: Item[]) => Promise<(Result | Error)[]>
 }
 
+const mostGatheringMilliseconds = 5
+const mostPatienceMilliseconds = 20
+
 /**
  * Puts the writes of many clients into one transaction, so that they share one flush to disk: natural group commit, in which
- * whatever arrived while the last batch was being written is the next batch. No timer, hence no added latency when idle.
+ * whatever arrived while the last batch was being written is the next batch. When idle, nothing waits.
  */
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>): GroupCommit<Item, Result> {
   type Waiting = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }
   let queue: Waiting[] = []
   let running = 0
   let pending = 0
-  let scheduled = false
+  let isGathering = false
+  let patience: NodeJS.Timeout | undefined
   const idle: (() => void)[] = []
 
+  const mayBegin = () => queue.length > 0 && running < options.writers
+
+  // A transaction costs much more than an item. Beside one that is under way another is begun when it will have as many, or after a
+  // while: the one under way may be waiting for a lock that these do not need.
   function schedule(): void {
-    if (scheduled || running >= options.writers || queue.length === 0) return
-    scheduled = true
-    // One turn of the event loop lets every request that is already readable join the batch.
+    if (isGathering || !mayBegin()) return
+    const underWay = pending - queue.length
+    if (queue.length >= Math.min(underWay, options.maxBatch)) begin()
+    else patience ??= setTimeout(begin, mostPatienceMilliseconds)
+  }
+
+  function begin(): void {
+    clearTimeout(patience)
+    patience = undefined
+    if (isGathering || !mayBegin()) return
+    isGathering = true
+    gather(0, performance.now())
+  }
+
+  // Turns of the event loop let every request that is already readable join the batch. Nothing is waited for: the first turn that
+  // brings nothing is the last, and so is the one after which the oldest has stood for long enough.
+  function gather(before: number, since: number): void {
     setImmediate(() => {
-      scheduled = false
-      if (running < options.writers && queue.length > 0) void flush()
+      const hasGrown = queue.length > before && queue.length < options.maxBatch
+      if (hasGrown && performance.now() - since < mostGatheringMilliseconds) return gather(queue.length, since)
+      isGathering = false
+      if (mayBegin()) void flush()
       schedule()
     })
   }

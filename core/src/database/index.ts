@@ -22,6 +22,7 @@ export { DatabaseProblem, openDatabase, type Database, type Db } from './open.ts
 export { readSnapshot } from './read-snapshot.ts'
 export { prepareSqliteConnection } from './prepare-sqlite-connection.ts'
 export { whereContains } from './where-contains.ts'
+export { updateRows, type RowChange } from './update-rows.ts'
 export { afterCommit, inSavepoint, inTransaction } from './transaction.ts'
 export { createNotifications, type Notifications } from './notifications.ts'
 export { lockedInOrder } from './locked-in-order.ts'

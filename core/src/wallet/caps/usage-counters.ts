@@ -1,6 +1,15 @@
-import { insertRows, integer, iso, money, text, type Db, type Dialect, type Row } from '../../database/index.ts'
+import {
+  insertRows,
+  integer,
+  iso,
+  money,
+  text,
+  type Db,
+  type Dialect,
+  type Row,
+  updateRows,
+} from '../../database/index.ts'
 import { maxMicros, type Micros } from '../../kernel/index.ts'
-import { selectRaw } from '../ledger/select-raw.ts'
 
 /** How much was used under a limit in a period, net of what was given back. */
 export interface UsageCounter {
@@ -66,22 +75,17 @@ export async function readCounters(
   return found
 }
 
+const counts = {
+  where: { key: 'text', period_start: 'timestamptz' },
+  set: { units: 'bigint', amount: 'bigint', announced: 'bigint' },
+} as const
+
 export async function updateCounters(db: Db, dialect: Dialect, counters: UsageCounter[]): Promise<void> {
-  if (counters.length === 0) return
-  const marks = counters.map(() => '(?, ?, cast(? as bigint), cast(? as bigint), cast(? as bigint))').join(', ')
-  const bindings = counters.flatMap(({ key, periodStart, units, amount, announced }) => [
-    key,
-    periodStart,
-    units,
-    amount,
-    announced,
-  ])
-  await selectRaw(
-    db,
-    `update ${table} set units = used.column3, amount = used.column4, announced = used.column5 from (values ${marks}) as used
-     where ${table}.key = used.column1 and ${table}.period_start = cast(used.column2 as ${dialect.timeType}) returning ${table}.key`,
-    bindings,
-  )
+  const changes = counters.map(({ key, periodStart, units, amount, announced }) => ({
+    where: { key, period_start: periodStart },
+    set: { units, amount, announced },
+  }))
+  await updateRows(db, dialect, table, counts, changes)
 }
 
 /** As lockCounters, of those that charging has needed already. */

@@ -6,12 +6,12 @@ import {
   integer,
   money,
   text,
+  updateRows,
   type Db,
   type Dialect,
   type Row,
 } from '../../database/index.ts'
 import { bySpending, type Grant, type GrantKind } from './grant.ts'
-import { selectRaw } from './select-raw.ts'
 
 const table = 'stoa_grants'
 const moves = 'stoa_grant_moves'
@@ -64,17 +64,12 @@ export async function insertGrant(db: Db, grant: Grant): Promise<void> {
   })
 }
 
-/** Writes what remains of grants that moved, in one statement. */
-export async function updateGrants(db: Db, grants: Grant[]): Promise<void> {
-  if (grants.length === 0) return
-  const marks = grants.map(() => '(?, cast(? as bigint), cast(? as bigint))').join(', ')
-  const bindings = grants.flatMap(({ id, remaining, held }) => [id, remaining, held])
-  await selectRaw(
-    db,
-    `update ${table} set remaining = moved.column2, held = moved.column3 from (values ${marks}) as moved
-     where ${table}.id = moved.column1 returning ${table}.id`,
-    bindings,
-  )
+const rests = { where: { id: 'text' }, set: { remaining: 'bigint', held: 'bigint' } } as const
+
+/** Writes what remains of grants that moved. */
+export async function updateGrants(db: Db, dialect: Dialect, grants: Grant[]): Promise<void> {
+  const changes = grants.map(({ id, remaining, held }) => ({ where: { id }, set: { remaining, held } }))
+  await updateRows(db, dialect, table, rests, changes)
 }
 
 export async function insertGrantMoves(db: Db, dialect: Dialect, made: GrantMove[]): Promise<void> {

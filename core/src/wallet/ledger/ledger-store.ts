@@ -6,6 +6,7 @@ import {
   maybeText,
   money,
   text,
+  updateRows,
   type Db,
   type Dialect,
   type Row,
@@ -13,7 +14,6 @@ import {
 import type { Page, Paged } from '../../http/index.ts'
 import { accountId, isChained, type Account, type AccountKey, type BalanceLevel, type NewAccount } from './account.ts'
 import type { LedgerEntry, LedgerTransaction, Posting, TransactionKind } from './ledger.ts'
-import { selectRaw } from './select-raw.ts'
 
 const accounts = 'stoa_ledger_accounts'
 const transactions = 'stoa_ledger_transactions'
@@ -82,34 +82,27 @@ export async function lockAccounts(db: Db, dialect: Dialect, ids: string[]): Pro
   return ((await (dialect.rowLocks ? query.forNoKeyUpdate() : query)) as Row[]).map(mapAccount)
 }
 
+const balances = {
+  where: { id: 'text', version: 'bigint' },
+  set: { balance: 'bigint', held: 'bigint', granted: 'bigint', version: 'bigint', head: 'text', level: 'text' },
+} as const
+
 /**
- * Writes accounts that changed, in one statement. `versions` are what they had when they were read: a row that no longer has it
- * was written by somebody who did not hold the lock, and everything is rolled back.
+ * Writes accounts that changed. `versions` are what they had when they were read: a row that no longer has it was written by somebody
+ * who did not hold the lock, and everything is rolled back.
  */
-export async function updateAccounts(db: Db, changed: Account[], versions: ReadonlyMap<string, number>): Promise<void> {
-  if (changed.length === 0) return
-  // Both databases call the columns of a VALUES list column1, column2, …
-  const big = 'cast(? as bigint)'
-  const marks = changed.map(() => `(?, ${big}, ${big}, ${big}, ${big}, ?, ?, ${big})`).join(', ')
-  const bindings = changed.flatMap(({ id, balance, held, granted, version, head, level }) => [
-    id,
-    balance,
-    held,
-    granted,
-    version,
-    head,
-    level,
-    versions.get(id)!,
-  ])
-  const updated = await selectRaw(
-    db,
-    `update ${accounts} set balance = moved.column2, held = moved.column3, granted = moved.column4, version = moved.column5,
-       head = moved.column6, level = moved.column7
-     from (values ${marks}) as moved
-     where ${accounts}.id = moved.column1 and ${accounts}.version = moved.column8 returning ${accounts}.id`,
-    bindings,
-  )
-  if (updated.length !== changed.length) throw new Error('An account was changed outside its lock')
+export async function updateAccounts(
+  db: Db,
+  dialect: Dialect,
+  changed: Account[],
+  versions: ReadonlyMap<string, number>,
+): Promise<void> {
+  const changes = changed.map(({ id, balance, held, granted, version, head, level }) => ({
+    where: { id, version: versions.get(id)! },
+    set: { balance, held, granted, version, head, level },
+  }))
+  const updated = await updateRows(db, dialect, accounts, balances, changes)
+  if (updated !== changed.length) throw new Error('An account was changed outside its lock')
 }
 
 export async function insertPostings(db: Db, dialect: Dialect, postings: Posting[]): Promise<void> {

@@ -58,7 +58,7 @@ export function replayInto(
     const moved = replay.accounts().filter(({ version }) => version > 0)
     for (let start = 0; start < moved.length; start += atOnce) {
       const part = moved.slice(start, start + atOnce)
-      await updateAccounts(trx, part, new Map(part.map(({ id }) => [id, 0])))
+      await updateAccounts(trx, dialect, part, new Map(part.map(({ id }) => [id, 0])))
     }
     for (const { id, minBalance } of accounts) {
       // An overdraft that was agreed; all other limits are what a new account has.
