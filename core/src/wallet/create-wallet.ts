@@ -24,6 +24,7 @@ import { subscriptionOperations } from './plans/subscription-operations.ts'
 import { createSubscriptionWorker } from './plans/subscription-worker.ts'
 import { customerPriceOperation } from './rebilling/customer-prices.ts'
 import { rebillingOperations } from './rebilling/rebilling-operations.ts'
+import { createPayoutWorker } from './revenue/payout-worker.ts'
 import { revenueOperations } from './revenue/revenue-operations.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
@@ -63,7 +64,13 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...adjustmentOperations(ctx),
     ],
     permissions: [backfillCharges],
-    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
+    workers: [
+      createHoldWorker(ctx),
+      createTopUpWorker(ctx),
+      createGrantWorker(ctx),
+      createSubscriptionWorker(ctx),
+      createPayoutWorker(ctx),
+    ],
     drain: () => queue.drain(),
   }
 }

@@ -7268,12 +7268,14 @@ export interface Operations {
     }
     result: Array<{
       id: string
+      status: "running" | "finished"
       environment: "production" | "sandbox"
       currency: string
       cutoffTime: string
       minimum: number
+      /** That it has made so far. */
       payouts: number
-      /** Of all of its payouts together, also of those that failed. */
+      /** Of all of its payouts so far together, also of those that failed. */
       amount: number
       exact: {
         /** Decimal text, exact. */
@@ -7301,12 +7303,43 @@ export interface Operations {
     }
     result: {
       id: string
+      status: "running" | "finished"
       environment: "production" | "sandbox"
       currency: string
       cutoffTime: string
       minimum: number
+      /** That it has made so far. */
       payouts: number
-      /** Of all of its payouts together, also of those that failed. */
+      /** Of all of its payouts so far together, also of those that failed. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        minimum: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      actor: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** See how far a run has got: its payouts are complete when it has finished */
+  getPayoutRun: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      status: "running" | "finished"
+      environment: "production" | "sandbox"
+      currency: string
+      cutoffTime: string
+      minimum: number
+      /** That it has made so far. */
+      payouts: number
+      /** Of all of its payouts so far together, also of those that failed. */
       amount: number
       exact: {
         /** Decimal text, exact. */
@@ -8296,6 +8329,7 @@ export const routes = {
   setPlatformFee: ['PUT', '/platform/applications/{id}/fee', ''],
   listPayoutRuns: ['GET', '/platform/payout-runs', ''],
   createPayoutRun: ['POST', '/platform/payout-runs', ''],
+  getPayoutRun: ['GET', '/platform/payout-runs/{id}', ''],
   listAllPayouts: ['GET', '/platform/payouts', ''],
   payoutPaid: ['POST', '/platform/payouts/{id}/paid', ''],
   payoutFailed: ['POST', '/platform/payouts/{id}/failed', ''],

@@ -187,10 +187,17 @@ export const billingMigration: Migration = {
       column.money('minimum')
       column.text('actor')
       column.time('created_time')
-      // Null of one that is under way, or that was interrupted: the next one pays the rest.
+      // Null of one that is under way.
       column.time('finished_time').nullable()
+      // How far it got: whoever takes it next goes on there.
+      column.json('position')
+      column.integer('tries')
+      column.time('next_time').nullable()
+      column.text('lease_token').nullable()
+      column.time('lease_until').nullable()
       table.index(['environment', 'id'])
     })
+    await trx.raw(`create index stoa_payout_runs_due on stoa_payout_runs (next_time) where finished_time is null`)
     await createTable('stoa_payouts', (column, table) => {
       column.id()
       column.text('run_id')
