@@ -9,6 +9,7 @@ export {
 export type { Replayed } from './proof/replay-into.ts'
 export { createWallet, type Wallet } from './create-wallet.ts'
 export type { WalletContext } from './context.ts'
+export { readWalletBacklog } from './read-wallet-backlog.ts'
 export { pricesOf } from './meters/prices-of.ts'
 export type { Grant } from './ledger/grant.ts'
 export { sweepBilling } from './charges/sweep-billing.ts'

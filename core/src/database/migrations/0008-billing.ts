@@ -112,6 +112,7 @@ export const billingMigration: Migration = {
       column.time('ended_time').nullable()
       table.index(['application_id', 'environment', 'id'])
       table.index(['installation_id', 'id'])
+      table.index(['environment', 'status', 'id'])
     })
     await trx.raw(
       `create unique index stoa_subscriptions_one on stoa_subscriptions (installation_id) where ended_time is null`,
