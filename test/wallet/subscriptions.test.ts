@@ -455,6 +455,61 @@ eachDatabase((database) => {
     })
   })
 
+  describe('reading what has ended', () => {
+    it('shows the last plan and all that was paid, after it ended and after the application was uninstalled', async () => {
+      const [app, place] = [await world.application(), await world.funded(100)]
+      const planId = await world.plan(app)
+      await world.put(app, place, { planId })
+      const first = await world.subscription(app, place)
+      expect(first).toMatchObject({ status: 'active', endedTime: null })
+      await world.cancel(app, place)
+      world.advance(40 * day)
+      await world.bill()
+      expect(await world.subscription(app, place)).toMatchObject({ id: first.id, status: 'ended', nextTime: null })
+      expect(await world.items(app, place)).toMatchObject([{ subscriptionId: first.id, number: 1, amount: 30 }])
+
+      await world.put(app, place, { planId })
+      const second = await world.subscription(app, place)
+      expect(second).toMatchObject({ status: 'active' })
+      expect(second.id).not.toBe(first.id)
+      await world.change(app, place, await world.plan(app, { locationAmount: 50 }))
+      await world.uninstall(app, place)
+      expect((await world.instance(app, place)).status).toBe(404)
+      expect(await world.subscription(app, place)).toMatchObject({
+        id: second.id,
+        status: 'ended',
+        endedTime: world.now(),
+      })
+      const items = await world.items(app, place)
+      expect(items.map(({ subscriptionId, number }) => [subscriptionId, number])).toEqual([
+        [second.id, 3],
+        [second.id, 2],
+        [second.id, 1],
+        [first.id, 1],
+      ])
+      expect(items.reduce((sum, { amount }) => sum + amount, 0)).toBeCloseTo(100 - Number(await world.has(place)), 6)
+      // What has ended can only be read.
+      expect((await world.change(app, place, planId)).status).toBe(404)
+      expect((await world.cancel(app, place)).status).toBe(404)
+    })
+
+    it('answers another organization, another location and the sandbox as if there had been nothing', async () => {
+      const [app, place, other] = [await world.application(), await world.funded(100), await world.location()]
+      const planId = await world.plan(app)
+      await world.put(app, place, { planId })
+      await world.uninstall(app, place)
+      const stranger = await world.tenant('Stranger')
+      for (const rest of ['/plan', '/plan/items']) {
+        const path = `/application-instances/${app}${rest}`
+        expect((await world.asMerchant('GET', `${world.place(place)}${path}`)).status).toBe(200)
+        expect((await world.asMerchant('GET', `${world.place(other)}${path}`)).status).toBe(404)
+        expect((await world.get(`${world.place(place)}${path}`, world.merchant.sandbox)).status).toBe(404)
+        expect((await world.get(`${world.place(place)}${path}`, stranger.token)).status).toBe(404)
+        expect((await world.get(path, stranger.token)).status).toBe(404)
+      }
+    })
+  })
+
   describe('an organization’s installation that goes on to locations', () => {
     /** What the consent page would have made of it, on the free plan. */
     async function goOn(app: string): Promise<void> {

@@ -6854,7 +6854,7 @@ export interface Operations {
       trialDays: number
     }>
   }
-  /** See the plan that an installation is on */
+  /** See the plan that an installation is on, or was on last */
   getSubscription: {
     input: {
       params: {
@@ -6876,6 +6876,7 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
   /** Put an installation on another plan */
@@ -6903,6 +6904,7 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
   /** Cancel the plan at the end of the period */
@@ -6927,9 +6929,10 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
-  /** List what the plan cost, the latest first */
+  /** List what the plans of an installation cost, the latest first */
   listSubscriptionItems: {
     input: {
       params: {
@@ -6944,7 +6947,8 @@ export interface Operations {
     }
     result: Array<{
       id: string
-      /** 1, 2, 3, … without gaps. */
+      subscriptionId: string
+      /** 1, 2, 3, … without gaps, of its subscription. */
       number: number
       kind: "trial" | "period" | "change" | "credit"
       planId: string

@@ -136,11 +136,16 @@ export async function findPeriodItems(db: Db, subscriptionId: string): Promise<S
   return rows.map(mapItem)
 }
 
-/** The latest first. */
-export async function listItems(db: Db, subscriptionId: string, page: Page): Promise<Paged<SubscriptionItem>> {
-  const query = db(items).where({ subscription_id: subscriptionId })
+/** Of all subscriptions that an installation has had, the latest first. */
+export async function listItems(db: Db, installationId: string, page: Page): Promise<Paged<SubscriptionItem>> {
+  const subscriptions = db(subscriptionsTable).where({ installation_id: installationId }).select('id')
+  const query = db(items).whereIn('subscription_id', subscriptions)
   const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
-  const rows = (await query.orderBy('revision', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  const latest = [
+    { column: 'subscription_id', order: 'desc' },
+    { column: 'revision', order: 'desc' },
+  ]
+  const rows = (await query.orderBy(latest).limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapItem), total: integer(count) }
 }
 
