@@ -18,6 +18,7 @@ import { locationBalanceOperations } from './wallets/location-balance-operations
 import { topUpOperations } from './wallets/top-up-operations.ts'
 import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
 import { createTopUpWorker } from './wallets/top-up-worker.ts'
+import { allSubscriptionsOperation } from './plans/all-subscriptions-operation.ts'
 import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
@@ -57,6 +58,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...locationBalanceOperations(ctx),
       ...planOperations(ctx),
       ...subscriptionOperations(ctx),
+      allSubscriptionsOperation(),
       ...rebillingConfigOperations(ctx),
       ...rebillingOperations(ctx),
       customerPriceOperation(ctx),

@@ -6968,6 +6968,45 @@ export interface Operations {
       createdTime: string
     }>
   }
+  /** List the plans that all organizations pay for, the latest first */
+  listAllSubscriptions: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+        /** Only those of this organization and its locations. */
+        organizationId?: string
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      planId: string
+      status: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+      periodStart: string
+      /** Null for what is free or paid once. */
+      periodEnd: (string | null)
+      trialEnd: (string | null)
+      /** Whether it was cancelled, and goes on until periodEnd. */
+      endsWithPeriod: boolean
+      /** When it is renewed, tried again, or ends. */
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+      endedTime: (string | null)
+      installationId: string
+      /** Whose application it is. */
+      publisherId: string
+      /** Where it is installed. */
+      organizationId: string
+      locationId: (string | null)
+      /** How often the running period could not be paid. */
+      tries: number
+    }>
+  }
   /** See what a location pays for the application’s plans and units */
   getRebillingConfigForApp: {
     input: {
@@ -8322,6 +8361,7 @@ export const routes = {
   changePlan: ['PUT', '/application-instances/{applicationId}/plan', 'target'],
   cancelPlan: ['DELETE', '/application-instances/{applicationId}/plan', 'target'],
   listSubscriptionItems: ['GET', '/application-instances/{applicationId}/plan/items', 'target'],
+  listAllSubscriptions: ['GET', '/platform/subscriptions', ''],
   getRebillingConfigForApp: ['GET', '/marketplace/app/{appId}/rebilling-config/location/{locationId}', ''],
   listRebillings: ['GET', '/rebilling', 'organization'],
   getRebilling: ['GET', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
