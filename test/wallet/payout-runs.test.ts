@@ -1,8 +1,11 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createHost, type Host } from '@stoa/core'
 import { createPayoutWorker } from '../../core/src/wallet/index.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { openDirectWallet, type DirectWallet } from './direct.ts'
+import { hostConfig } from './host-config.ts'
 import { openWorld, type World } from './world.ts'
 
 const moreThanALease = 61
@@ -75,18 +78,24 @@ eachDatabase((database) => {
     }
   })
 
-  it('a worker whose lease ran out does nothing of what its successor has done', async () => {
+  it('a worker whose lease ran out leaves the run as its successor has left it', async () => {
     await world.charge()
     const id = await start()
-    const first = workerOf(
+    const row = () => world.db('stoa_payout_runs').where({ id }).first()
+    let left: unknown
+    const late = workerOf(
       beforeTransaction(direct.db, async () => {
         world.advance(moreThanALease)
-        await untilIdle()
-        expect(await runOf(id)).toMatchObject({ status: 'finished', payouts: 2 })
+        await workerOf().runDue()
+        left = await row()
+        world.advance(1)
       }),
     )
-    await first.runDue()
-    expect(await payoutsOf(id)).toHaveLength(2)
+    await late.runDue()
+    expect(await row()).toEqual(left)
+    // The other account, the organizations, the end.
+    expect(await untilIdle()).toBe(3)
+    expect(await runOf(id)).toMatchObject({ status: 'finished', payouts: 2, amount: 0.75 })
     expect(await world.checkLedger()).toEqual([])
   })
 
@@ -121,13 +130,7 @@ eachDatabase((database) => {
   it('pays more organizations than fit in one step, each once, by several processes in turn', async () => {
     await world.charge()
     const organizations = 130
-    for (let index = 0; index < organizations; index++) {
-      const id = `org_many${String(index).padStart(4, '0')}`
-      const [account] = await world.db('stoa_ledger_accounts').where({ kind: 'margin', currency: 'USD' })
-      await world.db('stoa_ledger_accounts').insert({ ...account, id: `acc_${id}`, owner_id: id, organization_id: id })
-      const entry = { account_id: `acc_${id}`, amount: 1_000_000, booked_time: world.now() }
-      await world.db('stoa_ledger_entries').insert({ transaction_id: `txn_${id}`, seq: 0, ...entry })
-    }
+    await earnAt(world, organizations)
     const id = await start()
     const workers = [workerOf(), workerOf(), workerOf()]
     while ((await runOf(id)).status === 'running') {
@@ -138,6 +141,44 @@ eachDatabase((database) => {
     expect(await runOf(id)).toMatchObject({ payouts: organizations + 2, amount: organizations + 0.75 })
   })
 })
+
+eachDatabase((database) => {
+  it('a host that is stopped ends with the step that is under way, and the next one finishes the run', async () => {
+    const world = await openWorld(database)
+    let next: Host | undefined
+    try {
+      await world.fund(world.locationId, 100)
+      await world.charge()
+      const organizations = 250
+      await earnAt(world, organizations)
+      world.advance(120)
+      const body = { environment: 'production' }
+      const { id } = (await world.request('POST', '/platform/payout-runs', { token: world.operator.token, body })).body
+      await world.stopHost()
+      next = await createHost({ ...hostConfig, database: world.opened.url, clock: world.clock })
+      next.start()
+      const row = () => world.db('stoa_payout_runs').where({ id }).first()
+      while ((await row()).finished_time === null) await setTimeout(20)
+      const [made] = await world.db('stoa_payouts').where({ run_id: id }).count({ count: '*' }).sum({ sum: 'amount' })
+      expect([Number(made!.count), Number(made!.sum)]).toEqual([organizations + 1, organizations * 1_000_000 + 500_000])
+    } finally {
+      await next?.stop()
+      await world.close()
+    }
+  })
+})
+
+/** So many more organizations that have each earned 1, as no charge could make them in a moment. */
+async function earnAt({ db, now }: World, organizations: number): Promise<void> {
+  const account = await db('stoa_ledger_accounts').where({ kind: 'app_payable', currency: 'USD' }).first()
+  for (let index = 0; index < organizations; index++) {
+    const id = `many${String(index).padStart(4, '0')}`
+    const owner = { owner_id: `app_${id}`, organization_id: `org_${id}` }
+    await db('stoa_ledger_accounts').insert({ ...account, id: `acc_${id}`, ...owner })
+    const entry = { account_id: `acc_${id}`, amount: 1_000_000, booked_time: now() }
+    await db('stoa_ledger_entries').insert({ transaction_id: `txn_${id}`, seq: 0, ...entry })
+  }
+}
 
 /** A database of which the process dies in a transaction, before or after it commits: from then on it does nothing. */
 function mortal(db: Knex, { step, commits }: { step: number; commits: boolean }): { db: Knex; isDead(): boolean } {
