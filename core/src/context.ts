@@ -58,6 +58,7 @@ export class LifecycleEmitter extends EventEmitter<LifecycleEvents> {
 /** Hints inside one process. Nothing depends on them: polling the database is the truth. */
 export interface Signals {
   'deliveries-due': []
+  'payout-runs-due': []
   /** A credential, a membership or an installation changed: verified credentials in memory are forgotten. */
   'credentials-changed': []
 }

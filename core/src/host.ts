@@ -91,6 +91,7 @@ import {
   endWithInstallation,
   planOf,
   pricesOf,
+  readWalletBacklog,
   startSubscription,
   sweepBilling,
   type WalletContext,
@@ -239,6 +240,7 @@ export async function createHost(input: HostConfig): Promise<Host> {
   }
   Object.assign(ctx.eventHooks, installationHooks(ctx))
   ctx.metrics.watchBacklog(() => readBacklog(ctx))
+  ctx.metrics.watchWallets(() => readWalletBacklog(ctx))
   const wallet = createWallet(ctx)
   const outbox = createOutbox(ctx)
   const authenticate = createAuthenticate(ctx)

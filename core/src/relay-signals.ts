@@ -2,7 +2,7 @@ import type { EventEmitter } from 'eventemitter3'
 import type { Signals } from './context.ts'
 import type { Notifications } from './database/index.ts'
 
-const relayed = ['deliveries-due', 'credentials-changed'] as const
+const relayed = ['deliveries-due', 'payout-runs-due', 'credentials-changed'] as const
 
 /** Lets the processes that share a database hear each other's hints: work wakes at once, and what was revoked is forgotten. */
 export function relaySignals(signals: EventEmitter<Signals>, notifications: Notifications): { start(): void } {

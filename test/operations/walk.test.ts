@@ -382,7 +382,8 @@ async function makeTenants(opened: OpenedHost, advance: (milliseconds: number) =
   const attempt = await firstAttempt(opened)
   // What is less than a minute old is not paid out yet.
   advance(120_000)
-  await operator.createPayoutRun({ body: { environment: 'production' } })
+  let run = await operator.createPayoutRun({ body: { environment: 'production' } })
+  while (run.status === 'running') run = await operator.getPayoutRun({ params: { id: run.id } })
   const [payout] = await operator.listAllPayouts({ query: { organizationId: world.publisher.organizationId } })
   const delivery = attempt.replace(/\.\d+$/, '')
 
@@ -435,6 +436,7 @@ async function makeTenants(opened: OpenedHost, advance: (milliseconds: number) =
       { locationId: location, applicationId: world.application.id, itemId: world.application.meters.fixed },
     ],
     ['/platform/applications', { id: hidden.id }],
+    ['/platform/payout-runs', { id: run.id }],
     ['/platform/payouts', { id: payout!.id }],
     ['/payouts', { id: payout!.id }],
   ]

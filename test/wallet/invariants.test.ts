@@ -391,6 +391,7 @@ eachDatabase((database) => {
       }
       case 'pay out':
         ok(await asOperator('POST', '/platform/payout-runs', { environment: 'production' }))
+        await workers.run()
         return
       case 'wait':
         world.advance(each.seconds)

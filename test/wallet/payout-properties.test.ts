@@ -103,8 +103,8 @@ eachDatabase((database) => {
         return (await world.request('PUT', path, { token: world.merchant.token, body })).status
       }
       case 'run': {
-        const body = { environment: 'production', minimum: Number(each.minimum) / 1_000_000 }
-        const runs = Array.from({ length: each.together }, () => operator('POST', '/platform/payout-runs', body))
+        const body = { minimum: Number(each.minimum) / 1_000_000 }
+        const runs = Array.from({ length: each.together }, () => world.payOut(body))
         return Math.max(...(await Promise.all(runs)).map(({ status }) => status))
       }
       case 'settle': {
@@ -130,7 +130,7 @@ eachDatabase((database) => {
     )
     // In the end everything that has settled is paid but for what is less than a cent.
     world.advance(120)
-    await operator('POST', '/platform/payout-runs', { environment: 'production' })
+    await world.payOut()
     await assertBooks()
     for (const { token } of [world.publisher, world.merchant]) {
       const { body } = await world.get('/earnings', token)

@@ -45,10 +45,7 @@ eachDatabase((database) => {
     return answer.body.chargeId as string
   }
   const runNow = (body: object = {}, token = world.operator.token): Promise<Answer> =>
-    world.request('POST', '/platform/payout-runs', {
-      token,
-      body: { environment: 'production', currency: own.currency, ...body },
-    })
+    world.payOut({ currency: own.currency, ...body }, token)
   const run = (body: object = {}): Promise<Answer> => {
     world.advance(120)
     return runNow(body)
@@ -66,7 +63,7 @@ eachDatabase((database) => {
     await charged('1.234567')
     await charged('0.5')
     const made = await run()
-    expect(made).toMatchObject({ status: 201, body: { payouts: 1, amount: 1.73, currency: own.currency } })
+    expect(made.body).toMatchObject({ status: 'finished', payouts: 1, amount: 1.73, currency: own.currency })
     const [payout] = await payouts()
     expect(payout).toMatchObject({
       runId: made.body.id,
@@ -251,7 +248,34 @@ eachDatabase((database) => {
     expect((await world.get(`/payouts/${payout.id}/items`, world.merchant.token)).status).toBe(404)
     const waiting = await inCurrency('/platform/payouts?status=created&limit=100', world.operator.token)
     expect(waiting).toMatchObject([{ id: payout.id }])
-    expect(await runs()).toMatchObject([{ payouts: 1, amount: 3 }])
+    expect(await runs()).toMatchObject([{ status: 'finished', payouts: 1, amount: 3, finishedTime: world.now() }])
+  })
+
+  it('answers at once, and shows how far it got to operators of the environment', async () => {
+    await charged(3)
+    world.advance(120)
+    const body = { environment: 'production', currency: own.currency }
+    const started = await world.request('POST', '/platform/payout-runs', { token: world.operator.token, body })
+    expect(started).toMatchObject({
+      status: 202,
+      body: { status: 'running', payouts: 0, amount: 0, finishedTime: null },
+    })
+    const path = `/platform/payout-runs/${started.body.id}`
+    expect((await world.finishedRun(started.body.id)).body).toEqual({
+      ...started.body,
+      status: 'finished',
+      payouts: 1,
+      amount: 3,
+      exact: { minimum: '0', amount: '3' },
+      finishedTime: world.now(),
+    })
+    for (const [each, token, status] of [
+      [path, world.operator.sandbox, 404],
+      ['/platform/payout-runs/prn_unknown', world.operator.token, 404],
+      [path, world.publisher.token, 403],
+    ] as const) {
+      expect([each, (await world.get(each, token)).status]).toEqual([each, status])
+    }
   })
 
   it('refuses what it cannot run with, and starts nothing', async () => {
@@ -270,19 +294,6 @@ eachDatabase((database) => {
     expect(await world.count('stoa_payout_runs')).toBe(before)
   })
 
-  it('goes on where a run was interrupted that had collected and not paid', async () => {
-    await charged(3)
-    await run({ minimum: 100 })
-    await charged(2)
-    // Of a process that died: an end was never written.
-    await world.db('stoa_payout_runs').where({ currency: own.currency }).update({ finished_time: null })
-    expect((await run()).body).toMatchObject({ payouts: 1, amount: 5 })
-    const [payout] = await payouts()
-    expect((await get(`/payouts/${payout.id}/items`)).items).toHaveLength(2)
-    const all = await runs()
-    expect(all).toMatchObject([{ payouts: 1 }, { payouts: 0, finishedTime: null }])
-  })
-
   it('pays each entry once when runs and charges happen at the same time', async () => {
     for (let index = 0; index < 20; index++) await charged('0.5')
     world.advance(120)
@@ -290,7 +301,7 @@ eachDatabase((database) => {
       ...Array.from({ length: 4 }, () => runNow()),
       ...Array.from({ length: 10 }, () => charge()),
     ])
-    expect(answers.map(({ status }) => status)).toEqual(Array(14).fill(201))
+    expect(answers.map(({ status }) => status)).toEqual([...Array(4).fill(200), ...Array(10).fill(201)])
     const all = await payouts()
     expect(all).toMatchObject([{ amount: 10 }])
     expect((await get(`/payouts/${all[0].id}/items`)).items).toHaveLength(20)
@@ -403,6 +414,7 @@ onPostgres((database) => {
       database: world.opened.url,
       clock: { now: () => new Date(world.now()) },
     })
+    other.start()
     const server = await listenOn(other)
     try {
       await world.fund(world.locationId, 1000)
@@ -414,7 +426,8 @@ onPostgres((database) => {
           call(index % 2 === 0 ? world.url : server.url, 'POST', '/platform/payout-runs', options),
         ),
       )
-      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201))
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(202))
+      for (const { body } of answers) await world.finishedRun(body.id)
       expect((await world.get('/payouts', world.publisher.token)).body).toMatchObject([{ amount: 15 }])
       expect(await world.checkLedger()).toEqual([])
     } finally {

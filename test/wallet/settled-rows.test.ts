@@ -10,8 +10,7 @@ eachDatabase((database) => {
     await world.fund(world.locationId, 100)
     await world.charge()
     world.advance(120)
-    const { token } = world.operator
-    await world.request('POST', '/platform/payout-runs', { token, body: { environment: 'production' } })
+    await world.payOut()
     payoutId = (await world.get('/payouts', world.publisher.token)).body[0].id
   })
   afterAll(() => world?.close())

@@ -203,8 +203,7 @@ eachDatabase((database) => {
       await charge({ units: 4 })
       await world.void(given, token)
       world.advance(120)
-      const run = { token: world.operator.token, body: { environment: 'production' } }
-      await world.request('POST', '/platform/payout-runs', run)
+      await world.payOut()
       const { body } = await ofApplication(`month=${month}`)
       expect(body).toMatchObject({
         applicationId: appId,

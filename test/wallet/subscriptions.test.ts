@@ -474,6 +474,112 @@ eachDatabase((database) => {
     })
   })
 
+  describe('reading what has ended', () => {
+    it('shows the last plan and all that was paid, after it ended and after the application was uninstalled', async () => {
+      const [app, place] = [await world.application(), await world.funded(100)]
+      const planId = await world.plan(app)
+      await world.put(app, place, { planId })
+      const first = await world.subscription(app, place)
+      expect(first).toMatchObject({ status: 'active', endedTime: null })
+      await world.cancel(app, place)
+      world.advance(40 * day)
+      await world.bill()
+      expect(await world.subscription(app, place)).toMatchObject({ id: first.id, status: 'ended', nextTime: null })
+      expect(await world.items(app, place)).toMatchObject([{ subscriptionId: first.id, number: 1, amount: 30 }])
+
+      await world.put(app, place, { planId })
+      const second = await world.subscription(app, place)
+      expect(second).toMatchObject({ status: 'active' })
+      expect(second.id).not.toBe(first.id)
+      await world.change(app, place, await world.plan(app, { locationAmount: 50 }))
+      await world.uninstall(app, place)
+      expect((await world.instance(app, place)).status).toBe(404)
+      expect(await world.subscription(app, place)).toMatchObject({
+        id: second.id,
+        status: 'ended',
+        endedTime: world.now(),
+      })
+      const items = await world.items(app, place)
+      expect(items.map(({ subscriptionId, number }) => [subscriptionId, number])).toEqual([
+        [second.id, 3],
+        [second.id, 2],
+        [second.id, 1],
+        [first.id, 1],
+      ])
+      expect(items.reduce((sum, { amount }) => sum + amount, 0)).toBeCloseTo(100 - Number(await world.has(place)), 6)
+      // What has ended can only be read.
+      expect((await world.change(app, place, planId)).status).toBe(404)
+      expect((await world.cancel(app, place)).status).toBe(404)
+    })
+
+    it('answers another organization, another location and the sandbox as if there had been nothing', async () => {
+      const [app, place, other] = [await world.application(), await world.funded(100), await world.location()]
+      const planId = await world.plan(app)
+      await world.put(app, place, { planId })
+      await world.uninstall(app, place)
+      const stranger = await world.tenant('Stranger')
+      for (const rest of ['/plan', '/plan/items']) {
+        const path = `/application-instances/${app}${rest}`
+        expect((await world.asMerchant('GET', `${world.place(place)}${path}`)).status).toBe(200)
+        expect((await world.asMerchant('GET', `${world.place(other)}${path}`)).status).toBe(404)
+        expect((await world.get(`${world.place(place)}${path}`, world.merchant.sandbox)).status).toBe(404)
+        expect((await world.get(`${world.place(place)}${path}`, stranger.token)).status).toBe(404)
+        expect((await world.get(path, stranger.token)).status).toBe(404)
+      }
+    })
+  })
+
+  describe('the operator’s list', () => {
+    const list = (query: string, token = world.operator.token) => world.get(`/platform/subscriptions?${query}`, token)
+
+    it('has whose plans are past due, of the environment of the credential, page by page', async () => {
+      const [app, places] = [await world.application(), [] as string[]]
+      const planId = await world.plan(app)
+      for (let index = 0; index < 3; index++) places.push(await world.funded(30))
+      for (const place of places) await world.put(app, place, { planId })
+      const rich = await world.funded(1000)
+      await world.put(app, rich, { planId })
+      until((await world.subscription(app, rich)).periodEnd)
+      await world.bill()
+      const of = `status=past_due&organizationId=${world.merchant.organizationId}`
+      const { body } = await list(`${of}&limit=1000`)
+      const owed = body.filter(({ applicationId }: { applicationId: string }) => applicationId === app)
+      expect(owed.map(({ locationId }: { locationId: string }) => locationId).toSorted()).toEqual(places.toSorted())
+      const { id: installationId } = await world
+        .db('stoa_installations')
+        .where({ application_id: app, location_key: places[2] })
+        .first()
+      expect(owed[0]).toEqual({
+        ...(await world.subscription(app, places[2]!)),
+        installationId,
+        publisherId: world.publisher.organizationId,
+        organizationId: world.merchant.organizationId,
+        locationId: places[2],
+        tries: 1,
+      })
+      const page = await list(`${of}&limit=2&offset=1`)
+      expect(page.body).toEqual(body.slice(1, 3))
+      expect(page.headers.get('pagination-total')).toBe(String(body.length))
+
+      await world.fund(places[0]!, 100)
+      await world.fund(places[1]!, 100)
+      world.advance(5 * day)
+      await world.bill()
+      const left = (await list(`${of}&limit=1000`)).body.filter(
+        ({ applicationId }: { applicationId: string }) => applicationId === app,
+      )
+      expect(left).toMatchObject([{ locationId: places[2] }])
+      expect((await list('limit=1000')).body.length).toBeGreaterThan(body.length)
+      expect((await list('limit=1000&organizationId=org_other')).body).toEqual([])
+      expect((await list(`${of}&limit=1000`, world.operator.sandbox)).body).toEqual([])
+    })
+
+    it('is the operator’s alone, and knows no other states', async () => {
+      expect((await list('status=past_due', world.publisher.token)).status).toBe(403)
+      expect((await list('status=late')).status).toBe(400)
+    })
+  })
+
   describe('an organization’s installation that goes on to locations', () => {
     /** What the consent page would have made of it, on the free plan. */
     async function goOn(app: string): Promise<void> {

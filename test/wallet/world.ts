@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { createHost, type Environment, type HostConfig } from '@stoa/core'
 import { demoLogo, listenOn } from '@stoa/core/testing'
 import { openDatabase } from '../../core/src/database/index.ts'
@@ -160,9 +161,29 @@ export async function openWorld(
   const charge = (change: object = {}, by: string = token) =>
     request('POST', chargesPath, { token: by, body: chargeBody(change) })
 
+  /** Runs payouts, and answers as the run is when it has finished; what is refused as it is. Of a host that is started. */
+  async function payOut(body: object = {}, by: string = operator.token): Promise<Answer> {
+    const started = await request('POST', '/platform/payout-runs', {
+      token: by,
+      body: { environment: 'production', ...body },
+    })
+    return started.status === 202 ? finishedRun(started.body.id) : started
+  }
+
+  async function finishedRun(id: string): Promise<Answer> {
+    for (;;) {
+      const answer = await request('GET', `/platform/payout-runs/${id}`, { token: operator.token })
+      if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
+      if (answer.body.status === 'finished') return answer
+      await setTimeout(5)
+    }
+  }
+
   return {
     host,
     close,
+    payOut,
+    finishedRun,
     /** Leaves the database, for tests that bring a host of their own. */
     stopHost,
     opened: opened as OpenedDatabase,

@@ -12,7 +12,7 @@ export { queueRollOut } from './jobs.ts'
 export { listInstalledLocations, type InstalledLocation, type InstalledLocationsQuery } from './locations.ts'
 export { passOnToLocation } from './pass-on.ts'
 export { actorOf, theHost, type Actor } from './history.ts'
-export { isPresent, locateInstallation, lockLocated } from './locate.ts'
+export { isPresent, locateHistory, lockLocated } from './locate.ts'
 export { assertDecidedHere, isLive } from './family.ts'
 export { disableInstallation } from './stop-family.ts'
 export {

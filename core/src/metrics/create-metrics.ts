@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Clock } from '../kernel/index.ts'
+import type { Clock, ErrorCode } from '../kernel/index.ts'
 
 /** What one finished try says about itself. */
 export interface TriedDelivery {
@@ -22,6 +22,13 @@ export interface Backlog {
   breakersOpen: number
 }
 
+/** What of wallets only the database knows. Counts stop at a cap. */
+export interface WalletBacklog {
+  topUpsPending: number
+  subscriptionsPastDue: number
+  payoutRunsRunning: number
+}
+
 /**
  * The figures of one host, for Prometheus. No label names a tenant, an address or anything else that strangers can make more
  * of: each new value of one is another series that somebody's Prometheus keeps.
@@ -34,6 +41,16 @@ export interface Metrics {
   watchInFlight(count: () => number): void
   /** Asked at a scrape, at most every five seconds. */
   watchBacklog(read: () => Promise<Backlog>): void
+  /** One charge was answered: booked now, or by an earlier request. */
+  charged(outcome: 'booked' | 'replayed'): void
+  /** So many charges were refused, with a code of the catalogue. */
+  chargesRefused(code: ErrorCode, count: number): void
+  /** A transaction with so many charges has committed. */
+  chargeBatch(charges: number): void
+  /** Asked at each scrape: how many charges wait to be answered. */
+  watchChargeQueue(count: () => number): void
+  /** Asked at a scrape, at most every five seconds. */
+  watchWallets(read: () => Promise<WalletBacklog>): void
   /** Prometheus’ text format 0.0.4. */
   text(): Promise<string>
 }
@@ -42,6 +59,7 @@ const backlogMilliseconds = 5000
 const receiverSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30]
 const publishSeconds = [0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300]
 const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const batchSizes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]
 
 /** A registry of its own, not prom-client's default one: two hosts in one process never meet. */
 export function createMetrics({ clock }: { clock: Clock }): Metrics {
@@ -80,18 +98,31 @@ export function createMetrics({ clock }: { clock: Clock }): Metrics {
     ['operation'],
   )
 
+  const booked = counter('stoa_charges_booked_total', 'Charges booked.')
+  const replayed = counter('stoa_charges_replayed_total', 'Charges answered as they were booked before.')
+  const refused = counter('stoa_charges_refused_total', 'Charges refused, by the code of the error.', ['code'])
+  const batches = histogram('stoa_charge_batch_size', 'Charges that were judged in one transaction.', batchSizes)
+  const chargesWaiting = gauge('stoa_charges_waiting', 'Charges in this process that wait for their answer.')
+  const topUps = gauge('stoa_top_ups_pending', 'Top-ups that the payment provider leaves open; capped.')
+  const pastDue = gauge('stoa_subscriptions_past_due', 'Plans whose period could not be paid; capped.')
+  const payoutRuns = gauge('stoa_payout_runs_running', 'Payout runs that have not finished; capped.')
+
   const counts: (() => number)[] = []
-  let readBacklog: (() => Promise<Backlog>) | null = null
-  let backlog: { until: number; value: Promise<Backlog | null> } | null = null
+  const queues: (() => number)[] = []
+  let readBacklog: (() => Promise<Backlog | null>) | null = null
+  let readWallets: (() => Promise<WalletBacklog | null>) | null = null
   let ofProcess = false
 
-  /** Scrapers may be several, and fast: the database is asked once for all of them. */
-  function presentBacklog(read: () => Promise<Backlog>): Promise<Backlog | null> {
-    const now = clock.now().getTime()
-    if (!backlog || backlog.until <= now) {
-      backlog = { until: now + backlogMilliseconds, value: read().catch(() => null) }
+  /** Scrapers may be several, and fast: the database is asked once for all of them. Null when it does not answer. */
+  function askedSeldom<Figures>(read: () => Promise<Figures>): () => Promise<Figures | null> {
+    let known: { until: number; value: Promise<Figures | null> } | null = null
+    return () => {
+      const now = clock.now().getTime()
+      if (!known || known.until <= now) {
+        known = { until: now + backlogMilliseconds, value: read().catch(() => null) }
+      }
+      return known.value
     }
-    return backlog.value
   }
 
   /** Without the database the figures of the process are worth all the more. NaN is how Prometheus is told that nobody knows. */
@@ -102,6 +133,12 @@ export function createMetrics({ clock }: { clock: Clock }): Metrics {
     endpoints.set({ status: 'active' }, known?.endpoints.ACTIVE ?? NaN)
     endpoints.set({ status: 'disabled' }, known?.endpoints.DISABLED ?? NaN)
     breakers.set(known?.breakersOpen ?? NaN)
+  }
+
+  function showWallets(known: WalletBacklog | null): void {
+    topUps.set(known?.topUpsPending ?? NaN)
+    pastDue.set(known?.subscriptionsPastDue ?? NaN)
+    payoutRuns.set(known?.payoutRunsRunning ?? NaN)
   }
 
   return {
@@ -117,18 +154,29 @@ export function createMetrics({ clock }: { clock: Clock }): Metrics {
     },
     watchInFlight: (count) => void counts.push(count),
     watchBacklog(read) {
-      readBacklog = read
+      readBacklog = askedSeldom(read)
+    },
+    charged: (outcome) => (outcome === 'booked' ? booked : replayed).inc(),
+    chargesRefused: (code, count) => refused.inc({ code }, count),
+    chargeBatch: (charges) => batches.observe(charges),
+    watchChargeQueue: (count) => void queues.push(count),
+    watchWallets(read) {
+      readWallets = askedSeldom(read)
     },
     async text() {
       // Not before somebody wants them: they install observers that last as long as the process.
       if (!ofProcess) collectDefaultMetrics({ register: registry })
       ofProcess = true
-      inFlight.set(counts.reduce((sum, count) => sum + count(), 0))
-      if (readBacklog) showBacklog(await presentBacklog(readBacklog))
+      inFlight.set(sumOf(counts))
+      chargesWaiting.set(sumOf(queues))
+      if (readBacklog) showBacklog(await readBacklog())
+      if (readWallets) showWallets(await readWallets())
       return registry.metrics()
     },
   }
 }
+
+const sumOf = (counts: (() => number)[]): number => counts.reduce((sum, count) => sum + count(), 0)
 
 function classOf(status: number | null): string {
   return status === null ? 'none' : `${Math.floor(status / 100)}xx`

@@ -1,1 +1,1 @@
-export { createMetrics, type Backlog, type Metrics, type TriedDelivery } from './create-metrics.ts'
+export { createMetrics, type Backlog, type Metrics, type TriedDelivery, type WalletBacklog } from './create-metrics.ts'

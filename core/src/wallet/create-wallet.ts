@@ -18,12 +18,14 @@ import { locationBalanceOperations } from './wallets/location-balance-operations
 import { topUpOperations } from './wallets/top-up-operations.ts'
 import { topUpRuleOperations } from './wallets/top-up-rule-operations.ts'
 import { createTopUpWorker } from './wallets/top-up-worker.ts'
+import { allSubscriptionsOperation } from './plans/all-subscriptions-operation.ts'
 import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
 import { createSubscriptionWorker } from './plans/subscription-worker.ts'
 import { customerPriceOperation } from './rebilling/customer-prices.ts'
 import { rebillingOperations } from './rebilling/rebilling-operations.ts'
+import { createPayoutWorker } from './revenue/payout-worker.ts'
 import { revenueOperations } from './revenue/revenue-operations.ts'
 import { walletOperations } from './wallets/wallet-operations.ts'
 
@@ -56,6 +58,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...locationBalanceOperations(ctx),
       ...planOperations(ctx),
       ...subscriptionOperations(ctx),
+      allSubscriptionsOperation(),
       ...rebillingConfigOperations(ctx),
       ...rebillingOperations(ctx),
       customerPriceOperation(ctx),
@@ -63,7 +66,13 @@ export function createWallet(ctx: WalletContext): Wallet {
       ...adjustmentOperations(ctx),
     ],
     permissions: [backfillCharges],
-    workers: [createHoldWorker(ctx), createTopUpWorker(ctx), createGrantWorker(ctx), createSubscriptionWorker(ctx)],
+    workers: [
+      createHoldWorker(ctx),
+      createTopUpWorker(ctx),
+      createGrantWorker(ctx),
+      createSubscriptionWorker(ctx),
+      createPayoutWorker(ctx),
+    ],
     drain: () => queue.drain(),
   }
 }

@@ -84,6 +84,11 @@ export const writePlans = permission('plans:write', 'change the plans of your ap
   ownKeys: true,
 })
 export const readSubscriptions = permission('subscriptions:read', 'see which plans you pay for, and what they cost')
+export const readAllSubscriptions = permission(
+  'platform-subscriptions:read',
+  'see the plans that all organizations pay for',
+  { roles: ['operator'] },
+)
 export const writeSubscriptions = permission('subscriptions:write', 'change and cancel the plans you pay for', {
   roles: managers,
   risk: 'high',

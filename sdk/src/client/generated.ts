@@ -6860,7 +6860,7 @@ export interface Operations {
       trialDays: number
     }>
   }
-  /** See the plan that an installation is on */
+  /** See the plan that an installation is on, or was on last */
   getSubscription: {
     input: {
       params: {
@@ -6882,6 +6882,7 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
   /** Put an installation on another plan */
@@ -6909,6 +6910,7 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
   /** Cancel the plan at the end of the period */
@@ -6933,9 +6935,10 @@ export interface Operations {
       nextTime: (string | null)
       createdTime: string
       updatedTime: string
+      endedTime: (string | null)
     }
   }
-  /** List what the plan cost, the latest first */
+  /** List what the plans of an installation cost, the latest first */
   listSubscriptionItems: {
     input: {
       params: {
@@ -6950,7 +6953,8 @@ export interface Operations {
     }
     result: Array<{
       id: string
-      /** 1, 2, 3, … without gaps. */
+      subscriptionId: string
+      /** 1, 2, 3, … without gaps, of its subscription. */
       number: number
       kind: "trial" | "period" | "change" | "credit"
       planId: string
@@ -6968,6 +6972,45 @@ export interface Operations {
       periodStart: string
       periodEnd: (string | null)
       createdTime: string
+    }>
+  }
+  /** List the plans that all organizations pay for, the latest first */
+  listAllSubscriptions: {
+    input: {
+      query?: {
+        /** Most items to return. */
+        limit?: number
+        /** Items to skip. */
+        offset?: number
+        status?: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+        /** Only those of this organization and its locations. */
+        organizationId?: string
+      }
+    }
+    result: Array<{
+      id: string
+      applicationId: string
+      planId: string
+      status: "trialing" | "active" | "past_due" | "unpaid" | "paused" | "ended"
+      periodStart: string
+      /** Null for what is free or paid once. */
+      periodEnd: (string | null)
+      trialEnd: (string | null)
+      /** Whether it was cancelled, and goes on until periodEnd. */
+      endsWithPeriod: boolean
+      /** When it is renewed, tried again, or ends. */
+      nextTime: (string | null)
+      createdTime: string
+      updatedTime: string
+      endedTime: (string | null)
+      installationId: string
+      /** Whose application it is. */
+      publisherId: string
+      /** Where it is installed. */
+      organizationId: string
+      locationId: (string | null)
+      /** How often the running period could not be paid. */
+      tries: number
     }>
   }
   /** See what a location pays for the application’s plans and units */
@@ -7275,12 +7318,14 @@ export interface Operations {
     }
     result: Array<{
       id: string
+      status: "running" | "finished"
       environment: "production" | "sandbox"
       currency: string
       cutoffTime: string
       minimum: number
+      /** That it has made so far. */
       payouts: number
-      /** Of all of its payouts together, also of those that failed. */
+      /** Of all of its payouts so far together, also of those that failed. */
       amount: number
       exact: {
         /** Decimal text, exact. */
@@ -7308,12 +7353,43 @@ export interface Operations {
     }
     result: {
       id: string
+      status: "running" | "finished"
       environment: "production" | "sandbox"
       currency: string
       cutoffTime: string
       minimum: number
+      /** That it has made so far. */
       payouts: number
-      /** Of all of its payouts together, also of those that failed. */
+      /** Of all of its payouts so far together, also of those that failed. */
+      amount: number
+      exact: {
+        /** Decimal text, exact. */
+        minimum: string
+        /** Decimal text, exact. */
+        amount: string
+      }
+      actor: string
+      createdTime: string
+      finishedTime: (string | null)
+    }
+  }
+  /** See how far a run has got: its payouts are complete when it has finished */
+  getPayoutRun: {
+    input: {
+      params: {
+        id: string
+      }
+    }
+    result: {
+      id: string
+      status: "running" | "finished"
+      environment: "production" | "sandbox"
+      currency: string
+      cutoffTime: string
+      minimum: number
+      /** That it has made so far. */
+      payouts: number
+      /** Of all of its payouts so far together, also of those that failed. */
       amount: number
       exact: {
         /** Decimal text, exact. */
@@ -8292,6 +8368,7 @@ export const routes = {
   changePlan: ['PUT', '/application-instances/{applicationId}/plan', 'target'],
   cancelPlan: ['DELETE', '/application-instances/{applicationId}/plan', 'target'],
   listSubscriptionItems: ['GET', '/application-instances/{applicationId}/plan/items', 'target'],
+  listAllSubscriptions: ['GET', '/platform/subscriptions', ''],
   getRebillingConfigForApp: ['GET', '/marketplace/app/{appId}/rebilling-config/location/{locationId}', ''],
   listRebillings: ['GET', '/rebilling', 'organization'],
   getRebilling: ['GET', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
@@ -8303,6 +8380,7 @@ export const routes = {
   setPlatformFee: ['PUT', '/platform/applications/{id}/fee', ''],
   listPayoutRuns: ['GET', '/platform/payout-runs', ''],
   createPayoutRun: ['POST', '/platform/payout-runs', ''],
+  getPayoutRun: ['GET', '/platform/payout-runs/{id}', ''],
   listAllPayouts: ['GET', '/platform/payouts', ''],
   payoutPaid: ['POST', '/platform/payouts/{id}/paid', ''],
   payoutFailed: ['POST', '/platform/payouts/{id}/failed', ''],

@@ -112,6 +112,7 @@ export const billingMigration: Migration = {
       column.time('ended_time').nullable()
       table.index(['application_id', 'environment', 'id'])
       table.index(['installation_id', 'id'])
+      table.index(['environment', 'status', 'id'])
     })
     await trx.raw(
       `create unique index stoa_subscriptions_one on stoa_subscriptions (installation_id) where ended_time is null`,
@@ -187,10 +188,17 @@ export const billingMigration: Migration = {
       column.money('minimum')
       column.text('actor')
       column.time('created_time')
-      // Null of one that is under way, or that was interrupted: the next one pays the rest.
+      // Null of one that is under way.
       column.time('finished_time').nullable()
+      // How far it got: whoever takes it next goes on there.
+      column.json('position')
+      column.integer('tries')
+      column.time('next_time').nullable()
+      column.text('lease_token').nullable()
+      column.time('lease_until').nullable()
       table.index(['environment', 'id'])
     })
+    await trx.raw(`create index stoa_payout_runs_due on stoa_payout_runs (next_time) where finished_time is null`)
     await createTable('stoa_payouts', (column, table) => {
       column.id()
       column.text('run_id')

@@ -1,5 +1,6 @@
-import { createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../../database/index.ts'
-import { StoaError } from '../../kernel/index.ts'
+import type { Knex } from 'knex'
+import { afterCommit, createGroupCommit, isDatabaseUnavailable, isUniqueViolation } from '../../database/index.ts'
+import { StoaError, type ErrorCode } from '../../kernel/index.ts'
 import { bookCharges } from './charge-batch.ts'
 import type { ChargeOutcome, ChargeRequest } from './charge.ts'
 import { keepDeclined } from './keep-declined.ts'
@@ -25,14 +26,19 @@ const mostTries = 5
 
 /** Charges of many clients share transactions: whatever arrives while one is being written is the next one. */
 export function createChargeQueue(ctx: WalletContext): ChargeQueue {
-  const { db, dialect, config } = ctx
+  const { db, dialect, config, metrics } = ctx
   const earners = createKnownEarners()
+  async function book(trx: Knex.Transaction, requests: ChargeRequest[]): Promise<(ChargeOutcome | Error)[]> {
+    const outcomes = await bookCharges(ctx, trx, requests, earners)
+    afterCommit(trx, () => metrics.chargeBatch(requests.length))
+    return outcomes
+  }
   const openGroup = (maxBatch: number) =>
     createGroupCommit<ChargeRequest, ChargeOutcome>({
       db,
       maxBatch,
       writers: dialect.batchWriters,
-      run: (trx, requests) => bookCharges(ctx, trx, requests, earners),
+      run: book,
     })
   const together = openGroup(config.wallet.batchSize)
   // Bounded like the other, so that a batch which falls apart does not ask for a connection for each of its charges.
@@ -41,14 +47,14 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
     db,
     maxBatch: 1,
     writers: dialect.batchWriters,
-    run: async (trx, [requests]) => [await bookCharges(ctx, trx, requests!, earners)],
+    run: async (trx, [requests]) => [await book(trx, requests!)],
   })
   const allOrNothing = createGroupCommit<ChargeRequest[], (ChargeOutcome | Error)[]>({
     db,
     maxBatch: 1,
     writers: dialect.batchWriters,
     run: async (trx, [requests]) => {
-      const outcomes = await bookCharges(ctx, trx, requests!, earners)
+      const outcomes = await book(trx, requests!)
       const index = outcomes.findIndex((outcome) => outcome instanceof Error)
       if (index >= 0) throw new RefusedBatch(index, outcomes[index] as StoaError)
       return [outcomes]
@@ -138,10 +144,33 @@ export function createChargeQueue(ctx: WalletContext): ChargeQueue {
     }
   }
 
+  /** Tells the metrics what came of it, once, however often it was tried. Of what is refused together, all are refused. */
+  async function told<Answer extends (ChargeOutcome | StoaError)[]>(
+    applicationId: string,
+    count: number,
+    work: () => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      const outcomes = await admit(applicationId, count, work)
+      for (const outcome of outcomes) {
+        if (outcome instanceof StoaError) metrics.chargesRefused(outcome.code, 1)
+        else metrics.charged(outcome.replayed ? 'replayed' : 'booked')
+      }
+      return outcomes
+    } catch (error) {
+      metrics.chargesRefused(codeOf(error), count)
+      throw error
+    }
+  }
+
+  metrics.watchChargeQueue(() => underWay)
   return {
-    submit: (request) => admit(request.applicationId, 1, () => submit(request)),
+    submit: async (request) => {
+      const work = async (): Promise<[ChargeOutcome]> => [await submit(request)]
+      return (await told(request.applicationId, 1, work))[0]
+    },
     submitBatch: (requests, { atomic }) =>
-      admit(requests[0]!.applicationId, requests.length, () => submitBatch(requests, atomic)),
+      told(requests[0]!.applicationId, requests.length, () => submitBatch(requests, atomic)),
     drain: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   }
 }
@@ -157,6 +186,13 @@ export class RefusedBatch extends Error {
     this.index = index
     this.refusal = refusal
   }
+}
+
+/** As the answer will say it. */
+function codeOf(error: unknown): ErrorCode {
+  if (error instanceof RefusedBatch) return error.refusal.code
+  if (error instanceof StoaError) return error.code
+  return isDatabaseUnavailable(error) ? 'unavailable' : 'internal_error'
 }
 
 // Serialization failure, deadlock, or a charge of the same eventId by another process on a location that has no wallet to lock.

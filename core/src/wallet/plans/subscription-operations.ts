@@ -2,13 +2,7 @@ import { visibleApplication } from '../../applications/index.ts'
 import type { Db } from '../../database/index.ts'
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, type Caller, type Operation } from '../../http/index.ts'
-import {
-  actorOf,
-  assertDecidedHere,
-  findInstallation,
-  locateInstallation,
-  lockLocated,
-} from '../../installations/index.ts'
+import { actorOf, assertDecidedHere, findInstallation, locateHistory, lockLocated } from '../../installations/index.ts'
 import { Id, Nullable, OneOf, StoaError, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { amounts, ExactText } from '../exact.ts'
@@ -18,8 +12,9 @@ import { paymentTimes } from './period-end-after.ts'
 import { readPlanPrice } from './plan-price.ts'
 import { findActivePlans } from './plan-store.ts'
 import { paymentTypes, type Plan } from './plan.ts'
-import { findSubscription, listItems } from './subscription-store.ts'
-import { itemKinds, subscriptionStatuses, type Subscription, type SubscriptionItem } from './subscription.ts'
+import { findLastSubscription, listItems } from './subscription-store.ts'
+import { SubscriptionShape, subscriptionShape } from './subscription-shape.ts'
+import { itemKinds, type Subscription, type SubscriptionItem } from './subscription.ts'
 
 const OfferShape = Type.Object({
   id: Id('The planId to send.'),
@@ -34,23 +29,10 @@ const OfferShape = Type.Object({
   trialDays: Type.Integer({ description: 'Once for each installation.' }),
 })
 
-const SubscriptionShape = Type.Object({
-  id: Id(),
-  applicationId: Id(),
-  planId: Id(),
-  status: OneOf(subscriptionStatuses),
-  periodStart: Time(),
-  periodEnd: Nullable(Time(), { description: 'Null for what is free or paid once.' }),
-  trialEnd: Nullable(Time()),
-  endsWithPeriod: Type.Boolean({ description: 'Whether it was cancelled, and goes on until periodEnd.' }),
-  nextTime: Nullable(Time(), { description: 'When it is renewed, tried again, or ends.' }),
-  createdTime: Time(),
-  updatedTime: Time(),
-})
-
 const ItemShape = Type.Object({
   id: Id(),
-  number: Type.Integer({ description: '1, 2, 3, … without gaps.' }),
+  subscriptionId: Id(),
+  number: Type.Integer({ description: '1, 2, 3, … without gaps, of its subscription.' }),
   kind: OneOf(itemKinds),
   planId: Id(),
   amount: Type.Number({ description: 'What was paid; negative for what was given back.' }),
@@ -97,13 +79,14 @@ export function subscriptionOperations(ctx: WalletContext): Operation[] {
       id: 'getSubscription',
       method: 'GET',
       path: `${path}/plan`,
-      summary: 'See the plan that an installation is on',
+      summary: 'See the plan that an installation is on, or was on last',
+      description: 'What has ended says so in its `status`, also after the application was uninstalled.',
       permission: readSubscriptions,
       params,
       responses: { 200: SubscriptionShape },
       errors: ['not_found'],
       handler: async ({ caller, db, params: { applicationId } }) =>
-        subscriptionShape(await subscriptionOf(db, caller, applicationId)),
+        subscriptionShape(await lastSubscriptionOf(db, caller, applicationId)),
     }),
     defineOperation({
       ...common,
@@ -150,24 +133,26 @@ export function subscriptionOperations(ctx: WalletContext): Operation[] {
       id: 'listSubscriptionItems',
       method: 'GET',
       path: `${path}/plan/items`,
-      summary: 'List what the plan cost, the latest first',
+      summary: 'List what the plans of an installation cost, the latest first',
+      description: 'All that it was ever on, also after it was uninstalled.',
       permission: readSubscriptions,
       params,
       query: Type.Object(PageQuery),
       responses: { 200: Type.Array(ItemShape) },
       errors: ['not_found'],
       handler: async ({ caller, db, params: { applicationId }, query }) => {
-        const subscription = await subscriptionOf(db, caller, applicationId)
-        const { items, total } = await listItems(db, subscription.id, query)
+        const { installationId } = await lastSubscriptionOf(db, caller, applicationId)
+        const { items, total } = await listItems(db, installationId, query)
         return pagedReply({ items: items.map((item) => itemShape(item, caller)), total }, query)
       },
     }),
   ]
 }
 
-async function subscriptionOf(db: Db, caller: Caller, applicationId: string): Promise<Subscription> {
-  const { installation } = await locateInstallation(db, caller, applicationId)
-  const subscription = await findSubscription(db, installation.id)
+/** The live one, or else the one that ended last: what was paid stays readable. */
+async function lastSubscriptionOf(db: Db, caller: Caller, applicationId: string): Promise<Subscription> {
+  const installation = await locateHistory(db, caller, applicationId)
+  const subscription = await findLastSubscription(db, installation.id)
   if (!subscription) throw new StoaError('not_found')
   return subscription
 }
@@ -183,19 +168,13 @@ async function offerShape(db: Db, plan: Plan, caller: Caller): Promise<Static<ty
   return { id, name, features, paymentType, paymentTime, trialDays, ...price }
 }
 
-function subscriptionShape(subscription: Subscription): Static<typeof SubscriptionShape> {
-  const { id, applicationId, planId, status, periodStart, periodEnd, trialEnd, endsWithPeriod, nextTime } = subscription
-  const { createdTime, updatedTime } = subscription
-  const times = { periodStart, periodEnd, trialEnd, endsWithPeriod, nextTime, createdTime, updatedTime }
-  return { id, applicationId, planId, status, ...times }
-}
-
 function itemShape(item: SubscriptionItem, { permissions }: Caller): Static<typeof ItemShape> {
-  const { id, revision, kind, planId, amount, baseAmount, currency, transactionId } = item
+  const { id, subscriptionId, revision, kind, planId, amount, baseAmount, currency, transactionId } = item
   const { periodStart, periodEnd, createdTime } = item
   const { exact, ...numbers } = amounts({ amount, baseAmount })
   const money = permissions.has(readRebilling.name)
     ? { ...numbers, exact }
     : { ...numbers, baseAmount: null, exact: { ...exact, baseAmount: null } }
-  return { id, number: revision, kind, planId, ...money, currency, transactionId, periodStart, periodEnd, createdTime }
+  const what = { id, subscriptionId, number: revision, kind, planId }
+  return { ...what, ...money, currency, transactionId, periodStart, periodEnd, createdTime }
 }

@@ -61,6 +61,26 @@ export async function findLastSubscription(db: Db, installationId: string): Prom
   return first(db(subscriptionsTable).where({ installation_id: installationId }).orderBy('id', 'desc'))
 }
 
+export interface SubscriptionFilter {
+  environment: Environment
+  status: Subscription['status'] | null
+  organizationId: string | null
+}
+
+/** Of all organizations, the latest first. */
+export async function listSubscriptions(
+  db: Db,
+  { environment, status, organizationId }: SubscriptionFilter,
+  page: Page,
+): Promise<Paged<Subscription>> {
+  const query = db(subscriptionsTable).where({ environment })
+  if (status !== null) void query.where({ status })
+  if (organizationId !== null) void query.where({ organization_id: organizationId })
+  const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
+  const rows = (await query.orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  return { items: rows.map(mapSubscription), total: integer(count) }
+}
+
 export async function hadTrial(db: Db, installationId: string): Promise<boolean> {
   return (
     (await first(db(subscriptionsTable).where({ installation_id: installationId }).whereNotNull('trial_end'))) !== null
@@ -136,11 +156,16 @@ export async function findPeriodItems(db: Db, subscriptionId: string): Promise<S
   return rows.map(mapItem)
 }
 
-/** The latest first. */
-export async function listItems(db: Db, subscriptionId: string, page: Page): Promise<Paged<SubscriptionItem>> {
-  const query = db(items).where({ subscription_id: subscriptionId })
+/** Of all subscriptions that an installation has had, the latest first. */
+export async function listItems(db: Db, installationId: string, page: Page): Promise<Paged<SubscriptionItem>> {
+  const subscriptions = db(subscriptionsTable).where({ installation_id: installationId }).select('id')
+  const query = db(items).whereIn('subscription_id', subscriptions)
   const [{ count } = { count: 0 }] = (await query.clone().count({ count: '*' })) as Row[]
-  const rows = (await query.orderBy('revision', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+  const latest = [
+    { column: 'subscription_id', order: 'desc' },
+    { column: 'revision', order: 'desc' },
+  ]
+  const rows = (await query.orderBy(latest).limit(page.limit).offset(page.offset)) as Row[]
   return { items: rows.map(mapItem), total: integer(count) }
 }
 

@@ -2,7 +2,7 @@ import type { Environment } from '../../context.ts'
 import { insertRows, integer, iso, money, text, type Db, type Dialect, type Row } from '../../database/index.ts'
 import { newId, type Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
-import type { Due, PayoutRun } from './payout.ts'
+import type { Due, EntryPosition, PayoutRun } from './payout.ts'
 
 const payouts = 'stoa_payouts'
 const parts = 'stoa_payout_parts'
@@ -27,7 +27,7 @@ interface Where {
 
 const earning = ['app_payable', 'margin']
 
-/** The accounts of the next organizations in the order of their ids, and of each all. */
+/** The accounts of the next organizations in the order of their ids, of each all, in the order of the accounts' own ids. */
 export async function nextEarningAccounts(
   db: Db,
   { environment, currency }: Where,
@@ -46,6 +46,7 @@ export async function nextEarningAccounts(
     .join(organizations, 'next.organization_id', 'account.organization_id')
     .where({ environment, currency })
     .whereIn('kind', earning)
+    .orderBy('account.id')
     .select('account.id', 'account.kind', 'account.owner_id', 'account.organization_id')) as Row[]
   return rows.map(mapAccount)
 }
@@ -103,11 +104,8 @@ export async function findCollected(db: Db, accountIds: string[]): Promise<Map<s
 }
 
 /** An entry that was earned. */
-export interface EarnedEntry {
-  transactionId: string
-  seq: number
+export interface EarnedEntry extends EntryPosition {
   amount: Micros
-  bookedTime: string
 }
 
 /**
@@ -117,7 +115,7 @@ export interface EarnedEntry {
 export async function nextEntries(
   db: Db,
   accountId: string,
-  { after, cutoff, limit }: { after: EarnedEntry | null; cutoff: string; limit: number },
+  { after, cutoff, limit }: { after: EntryPosition | null; cutoff: string; limit: number },
 ): Promise<EarnedEntry[]> {
   const query = db(entries)
     .where({ account_id: accountId })

@@ -6,7 +6,7 @@ import { ExactText, StorableText } from '../exact.ts'
 import { transactionKinds, type Posting } from '../ledger/ledger.ts'
 import { exportLedger } from '../permissions.ts'
 import { readJournalPage } from '../ledger/read-journal.ts'
-import { settlingMilliseconds } from './start-payouts.ts'
+import { settlingMilliseconds } from './start-payout-run.ts'
 
 const ExportedTransaction = Type.Object({
   id: Id(),

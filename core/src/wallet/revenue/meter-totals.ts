@@ -3,7 +3,7 @@ import { integer, iso, maybeIso, money, text, type Db, type Row } from '../../da
 import type { Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import { inOrder, readAtOnce } from './entry-totals.ts'
-import { settlingMilliseconds } from './start-payouts.ts'
+import { settlingMilliseconds } from './start-payout-run.ts'
 
 /** What charges of a meter came to, or what was given back of it, which is negative. */
 export interface MeterTotal {

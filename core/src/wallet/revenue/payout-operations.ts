@@ -1,6 +1,6 @@
 import { environments } from '../../context.ts'
 import { inTransaction, type Db } from '../../database/index.ts'
-import { defineOperation, pagedReply, PageQuery, reply, type Caller, type Operation } from '../../http/index.ts'
+import { defineOperation, pagedReply, PageQuery, type Caller, type Operation } from '../../http/index.ts'
 import { Id, invalidField, OneOf, StoaError, Type } from '../../kernel/index.ts'
 import { actorOf } from '../actor-of.ts'
 import { assertMayActIn } from '../assert-may-act-in.ts'
@@ -27,9 +27,10 @@ import {
 } from './payout-schemas.ts'
 import { earningAccountsOf } from './collected-store.ts'
 import { findDues } from './find-dues.ts'
-import { findParts, findPayout, findRun, listItems, listPayouts, listRuns } from './payout-store.ts'
+import { findRun, listRuns } from './payout-run-store.ts'
+import { findParts, findPayout, listItems, listPayouts } from './payout-store.ts'
 import { endPayout, type Settlement } from './settle-payout.ts'
-import { startPayouts } from './start-payouts.ts'
+import { startPayoutRun } from './start-payout-run.ts'
 
 const byId = Type.Object({ id: Id() })
 const ofPlatform = { surface: 'platform', tag: 'Revenue' } as const
@@ -55,16 +56,34 @@ function platformOperations(ctx: WalletContext): Operation[] {
       description:
         'Makes a payout for every organization that something is due to: all it has earned with its applications and by reselling that ' +
         'no payout has yet, what was given back netted, down to the whole minor unit of the currency. Nothing is ever in two payouts, ' +
-        'also when runs overlap or are interrupted. The transfers are yours: say for each payout how it ended.',
+        'also when runs overlap or a process dies: another goes on. It runs in the background; see GET /platform/payout-runs/{id}. The ' +
+        'transfers are yours: say for each payout how it ended.',
       permission: writePayouts,
       body: RunBody,
-      responses: { 201: RunShape },
+      responses: { 202: RunShape },
       errors: ['validation_failed', 'rights_exceeded'],
-      transaction: false,
       handler: async ({ caller, db, body }) => {
         assertMayActIn(caller, body.environment)
-        const { id } = await startPayouts(ctx, db, { ...body, actor: actorOf(caller) })
-        return reply(201, runShape((await findRun(db, id))!))
+        const run = await startPayoutRun(ctx, db, { ...body, actor: actorOf(caller) })
+        return runShape({ ...run, payouts: 0, amount: 0n })
+      },
+    }),
+    defineOperation({
+      ...ofPlatform,
+      id: 'getPayoutRun',
+      method: 'GET',
+      path: '/platform/payout-runs/:id',
+      summary: 'See how far a run has got: its payouts are complete when it has finished',
+      permission: readPayouts,
+      params: byId,
+      responses: { 200: RunShape },
+      errors: ['not_found'],
+      handler: async ({ caller, db, params: { id } }) => {
+        const run = await findRun(db, id)
+        if (!run || (run.environment === 'production' && caller.environment === 'sandbox')) {
+          throw new StoaError('not_found')
+        }
+        return runShape(run)
       },
     }),
     defineOperation({

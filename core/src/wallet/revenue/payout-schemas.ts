@@ -4,7 +4,8 @@ import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { transactionKinds } from '../ledger/ledger.ts'
 import { payoutStatuses, type Payout, type PayoutPart } from './payout.ts'
 import type { EarningAccount } from './collected-store.ts'
-import type { PayoutItem, RunSummary } from './payout-store.ts'
+import type { RunSummary } from './payout-run-store.ts'
+import type { PayoutItem } from './payout-store.ts'
 
 export const Currency = Type.String({ pattern: '^[A-Z]{3}$' })
 
@@ -21,16 +22,17 @@ export const RunBody = Strict({
 
 export const RunShape = Type.Object({
   id: Id(),
+  status: OneOf(['running', 'finished']),
   environment: OneOf(environments),
   currency: Type.String(),
   cutoffTime: Time(),
   minimum: Type.Number(),
-  payouts: Type.Integer(),
-  amount: Type.Number({ description: 'Of all of its payouts together, also of those that failed.' }),
+  payouts: Type.Integer({ description: 'That it has made so far.' }),
+  amount: Type.Number({ description: 'Of all of its payouts so far together, also of those that failed.' }),
   exact: Type.Object({ minimum: ExactText, amount: ExactText }),
   actor: Type.String(),
   createdTime: Time(),
-  finishedTime: Nullable(Time('Null while it is under way; one that was interrupted is made up for by the next.')),
+  finishedTime: Nullable(Time('Null while it is running.')),
 })
 
 const sums = {
@@ -99,8 +101,8 @@ export const FailedBody = Strict({
   reason: Type.String({ ...StorableText(1000), minLength: 1, description: 'Shown to the organization.' }),
 })
 
-export function runShape({ minimum, amount, ...run }: RunSummary): Static<typeof RunShape> {
-  return { ...run, ...amounts({ minimum, amount }) }
+export function runShape({ id, minimum, amount, position: _, ...run }: RunSummary): Static<typeof RunShape> {
+  return { id, status: run.finishedTime === null ? 'running' : 'finished', ...run, ...amounts({ minimum, amount }) }
 }
 
 export function payoutShape(payout: Payout): Static<typeof PayoutShape> {

@@ -3,72 +3,12 @@ import { integer, iso, maybeIso, maybeText, money, text, type Db, type Row } fro
 import type { Page, Paged } from '../../http/index.ts'
 import type { Micros } from '../../kernel/index.ts'
 import { mapAccount, type EarningAccount } from './collected-store.ts'
-import type { Payout, PayoutPart, PayoutRun, PayoutStatus } from './payout.ts'
+import type { Payout, PayoutPart, PayoutStatus } from './payout.ts'
 
-const runs = 'stoa_payout_runs'
 const payouts = 'stoa_payouts'
 const parts = 'stoa_payout_parts'
 const items = 'stoa_payout_items'
 const accounts = 'stoa_ledger_accounts'
-
-export async function insertRun(db: Db, run: PayoutRun): Promise<void> {
-  await db(runs).insert({
-    id: run.id,
-    environment: run.environment,
-    currency: run.currency,
-    cutoff_time: run.cutoffTime,
-    minimum: run.minimum,
-    actor: run.actor,
-    created_time: run.createdTime,
-    finished_time: run.finishedTime,
-  })
-}
-
-export async function finishRun(db: Db, id: string, now: string): Promise<void> {
-  await db(runs).where({ id }).update({ finished_time: now })
-}
-
-/** A run, with how many payouts it has made and of how much. */
-export interface RunSummary extends PayoutRun {
-  payouts: number
-  amount: Micros
-}
-
-export async function findRun(db: Db, id: string): Promise<RunSummary | null> {
-  const row = (await db(runs).where({ id }).first()) as Row | undefined
-  return row ? (await summarize(db, [row]))[0]! : null
-}
-
-/** The latest first. */
-export async function listRuns(db: Db, page: Page): Promise<Paged<RunSummary>> {
-  const [{ count } = { count: 0 }] = (await db(runs).count({ count: '*' })) as Row[]
-  const rows = (await db(runs).orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
-  return { items: await summarize(db, rows), total: integer(count) }
-}
-
-async function summarize(db: Db, rows: Row[]): Promise<RunSummary[]> {
-  const ids = rows.map((row) => text(row.id))
-  const made = (await db(payouts)
-    .whereIn('run_id', ids)
-    .whereNot({ status: 'collecting' })
-    .groupBy('run_id')
-    .select('run_id')
-    .count({ payouts: '*' })
-    .sum({ amount: 'amount' })) as Row[]
-  const byRun = new Map(made.map((row) => [text(row.run_id), row]))
-  return rows.map((row) => ({
-    id: text(row.id),
-    environment: row.environment as Environment,
-    currency: text(row.currency),
-    cutoffTime: iso(row.cutoff_time),
-    minimum: money(row.minimum),
-    actor: text(row.actor),
-    createdTime: iso(row.created_time),
-    finishedTime: maybeIso(row.finished_time),
-    payouts: integer(byRun.get(text(row.id))?.payouts ?? 0),
-    amount: money((byRun.get(text(row.id))?.amount ?? 0) as number),
-  }))
-}
 
 /**
  * Writes payouts with all of their parts. What was collected becomes the payout: its items stay as they are, and so does every part, so

@@ -16,8 +16,26 @@ export interface PayoutRun {
   minimum: Micros
   actor: string
   createdTime: string
-  /** Null while it is under way, or when it was interrupted. */
+  /** Null while it is under way. */
   finishedTime: string | null
+  position: RunPosition
+}
+
+/** How far a run has got, which is kept with what it did. Organizations and accounts are taken in the order of their ids. */
+export interface RunPosition {
+  /** Organizations up to this one are paid; '' at first. */
+  organizationId: string
+  /** Of those that are paid next, the account that was collected last; '' when none was. */
+  accountId: string
+  /** Where on it to go on; null when all of it is collected. */
+  entry: EntryPosition | null
+}
+
+/** Where an entry stands among those of its account. */
+export interface EntryPosition {
+  transactionId: string
+  seq: number
+  bookedTime: string
 }
 
 /** Sums of a payout, or of one account's part of it: `carriedIn + earned = amount + carriedOut`. */

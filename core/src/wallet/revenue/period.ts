@@ -1,5 +1,5 @@
 import { invalidField } from '../../kernel/index.ts'
-import { settlingMilliseconds } from './start-payouts.ts'
+import { settlingMilliseconds } from './start-payout-run.ts'
 
 /** A stretch of time of which a statement is made, by the time of booking. */
 export interface Period {

@@ -3,7 +3,7 @@ import type { Micros } from '../../kernel/index.ts'
 import type { Account } from '../ledger/account.ts'
 import { mapStatementLine, type StatementLine } from '../ledger/ledger-store.ts'
 import type { Period } from './period.ts'
-import { settlingMilliseconds } from './start-payouts.ts'
+import { settlingMilliseconds } from './start-payout-run.ts'
 
 const entries = 'stoa_ledger_entries'
 const transactions = 'stoa_ledger_transactions'

@@ -1,15 +1,14 @@
 import type { Knex } from 'knex'
-import type { Environment } from '../../context.ts'
 import { inTransaction, type Db } from '../../database/index.ts'
 import { publishMany } from '../../events/index.ts'
-import { invalidField, newId, nowIso, toMicros, type Micros } from '../../kernel/index.ts'
+import { newId, nowIso } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { minorUnit } from '../currency.ts'
 import { accountId, platformAccount } from '../ledger/account.ts'
 import { openJournal, type Journal } from '../ledger/journal.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { payoutEvent } from './payout-events.ts'
-import { planPayout, type Payout, type PayoutPart, type PayoutRun } from './payout.ts'
+import { planPayout, type Payout, type PayoutPart, type PayoutRun, type RunPosition } from './payout.ts'
 import {
   collectItems,
   earningAccountsOf,
@@ -20,109 +19,94 @@ import {
   nextEarningAccounts,
   nextEntries,
   withoutCollected,
-  type EarnedEntry,
   type EarningAccount,
 } from './collected-store.ts'
-import { finishRun, insertRun, savePayouts } from './payout-store.ts'
+import { finishRun, holdRun, saveProgress } from './payout-run-store.ts'
+import { savePayouts } from './payout-store.ts'
 
-/** What is set off; the currency is the host's when it is not named. */
-export interface PayoutRunWish {
-  environment: Environment
-  currency?: string | undefined
-  cutoffTime?: string | undefined
-  minimum?: number | string | undefined
-  actor: string
-}
-
-/**
- * How far back a cutoff lies at least. What is booked has the time at which its transaction began, so one that is still open could
- * book before a later cutoff. One that did all the same is in no payout, and so comes into the next.
- */
-export const settlingMilliseconds = 60_000
 /** How far before what was collected the next run begins to look, for what was booked late. */
 const lookBackMilliseconds = 24 * 60 * 60_000
 /** Organizations that are paid in one transaction. */
 const atOnce = 100
+/** Accounts that are looked at in one query. */
+const lookedAtOnce = 200
 /** Entries that are collected in one: few enough that charges, which wait for it on SQLite, hardly notice. */
 const collectedAtOnce = 2000
 
 /**
- * Pays out to every organization what its accounts have earned up to the cutoff. First the entries are collected, some thousand in a
- * transaction, into the payout that the organization gets next; then it is booked. What is not enough for a payout stays collected, so
- * that no entry is ever looked at again, and is part of the next one. Every step keeps all other runs of the same environment and currency
- * waiting: so a run that is repeated, interrupted, or started twice pays nothing twice, and the next one goes on where it ended. Throws
- * `validation_failed` for the cutoff and the minimum. `db` must be no transaction.
+ * One step of a run, in one transaction; how far it got is kept with what it did, so that whoever goes on, in whichever process, goes on
+ * there. A run pays out to every organization what its accounts have earned up to the cutoff: first the entries are collected, some
+ * thousand in a step, into the payout that the organization gets next; then it is booked. What is not enough for a payout stays collected,
+ * so that no entry is ever looked at again, and is part of the next one. Every step keeps all other runs of the same environment and
+ * currency waiting: so runs that overlap pay nothing twice. Does nothing when the run is this worker's no longer. `db` must be no
+ * transaction.
  */
-export async function startPayouts(ctx: WalletContext, db: Db, wish: PayoutRunWish): Promise<PayoutRun> {
-  const now = nowIso(ctx.clock)
-  const run: PayoutRun = {
-    id: newId('prn'),
-    environment: wish.environment,
-    currency: wish.currency ?? ctx.config.currency,
-    cutoffTime: readCutoff(wish.cutoffTime, now),
-    minimum: readMinimum(wish.minimum),
-    actor: wish.actor,
-    createdTime: now,
-    finishedTime: null,
-  }
-  await insertRun(db, run)
-  let after = ''
-  for (;;) {
-    const accounts = await nextEarningAccounts(db, run, after, atOnce)
-    if (accounts.length === 0) break
-    const busy = await findBusy(
-      db,
-      accounts.map(({ id }) => id),
-      run.cutoffTime,
+export async function runPayoutStep(ctx: WalletContext, db: Db, run: PayoutRun, leaseToken: string): Promise<void> {
+  const accounts = await nextEarningAccounts(db, run, run.position.organizationId, atOnce)
+  const account = await nextToCollect(db, run, accounts)
+  await inTransaction(db, async (trx) => {
+    // Since it was claimed a successor may have claimed it, after this lease ran out, and be further.
+    const held = await holdRun(trx, ctx.dialect, run.id, leaseToken)
+    if (!held) return
+    if (accounts.length === 0) return finishRun(trx, held, nowIso(ctx.clock))
+    await saveProgress(
+      trx,
+      held,
+      account ? await collect(ctx, trx, held, account) : await pay(ctx, trx, held, accounts),
+      nowIso(ctx.clock),
     )
-    for (const account of accounts.filter(({ id }) => busy.has(id))) await collect(ctx, db, run, account)
-    const organizationIds = [...new Set(accounts.map(({ organizationId }) => organizationId))]
-    await inTransaction(db, (trx) => payOrganizations(ctx, trx, run, organizationIds))
-    after = organizationIds.reduce((last, id) => (id > last ? id : last))
+  })
+}
+
+/** The account on which something is left to be collected, the first after those that were; null when there is none. */
+async function nextToCollect(
+  db: Db,
+  { position, cutoffTime }: PayoutRun,
+  accounts: EarningAccount[],
+): Promise<EarningAccount | null> {
+  if (position.entry) return accounts.find(({ id }) => id === position.accountId) ?? null
+  const left = accounts.filter(({ id }) => id > position.accountId)
+  for (let from = 0; from < left.length; from += lookedAtOnce) {
+    const some = left.slice(from, from + lookedAtOnce)
+    const ids = some.map(({ id }) => id)
+    const busy = await findBusy(db, ids, cutoffTime)
+    const found = some.find(({ id }) => busy.has(id))
+    if (found) return found
   }
-  const finishedTime = nowIso(ctx.clock)
-  await finishRun(db, run.id, finishedTime)
-  return { ...run, finishedTime }
+  return null
 }
 
-function readCutoff(given: string | undefined, now: string): string {
-  const latest = Date.parse(now) - settlingMilliseconds
-  if (given === undefined) return new Date(latest).toISOString()
-  const time = Date.parse(given)
-  if (!(time <= latest)) throw invalidField('cutoffTime', 'must lie at least a minute back')
-  return new Date(time).toISOString()
-}
-
-function readMinimum(given: number | string | undefined): Micros {
-  if (given === undefined) return 0n
-  const minimum = toMicros(given)
-  if (minimum === null || minimum < 0n)
-    throw invalidField('minimum', 'must be a decimal of 0 or more, with at most 6 decimals')
-  return minimum
-}
-
-async function collect(ctx: WalletContext, db: Db, run: PayoutRun, account: EarningAccount): Promise<void> {
-  let after: EarnedEntry | null = null
-  do {
-    const last: EarnedEntry | null = after
-    after = await inTransaction(db, (trx) => collectSome(ctx, trx, { run, account, after: last }))
-  } while (after !== null)
-}
-
-/** Returns the last of them, or null at the end. */
-async function collectSome(
+async function collect(
   ctx: WalletContext,
   trx: Knex.Transaction,
-  { run, account, after }: { run: PayoutRun; account: EarningAccount; after: EarnedEntry | null },
-): Promise<EarnedEntry | null> {
+  run: PayoutRun,
+  account: EarningAccount,
+): Promise<RunPosition> {
   const { now } = await lockClearing(ctx, trx, run)
-  const found = await nextEntries(trx, account.id, { after, cutoff: run.cutoffTime, limit: collectedAtOnce })
+  const wanted = { after: run.position.entry, cutoff: run.cutoffTime, limit: collectedAtOnce }
+  const found = await nextEntries(trx, account.id, wanted)
   const fresh = await withoutCollected(trx, found)
   if (fresh.length > 0) await collectItems(trx, ctx.dialect, { run, account, now }, fresh)
   const last = found.length === collectedAtOnce ? found.at(-1)! : null
   const until = Date.parse(last?.bookedTime ?? run.cutoffTime) - lookBackMilliseconds
   await markCollected(trx, ctx.dialect, account.id, new Date(until).toISOString())
-  return last
+  const entry = last && { transactionId: last.transactionId, seq: last.seq, bookedTime: last.bookedTime }
+  return { ...run.position, accountId: account.id, entry }
+}
+
+async function pay(
+  ctx: WalletContext,
+  trx: Knex.Transaction,
+  run: PayoutRun,
+  accounts: EarningAccount[],
+): Promise<RunPosition> {
+  const organizationIds = [...new Set(accounts.map(({ organizationId }) => organizationId))]
+  await payOrganizations(ctx, trx, run, organizationIds)
+  return {
+    organizationId: organizationIds.reduce((last, id) => (id > last ? id : last)),
+    accountId: '',
+    entry: null,
+  }
 }
 
 /** Whoever has it is the only one that collects or pays in this environment and currency. */
