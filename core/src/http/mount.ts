@@ -1,4 +1,4 @@
-import express, { Router, type Request, type RequestHandler, type Response } from 'express'
+import express, { type Request, type RequestHandler, type Response } from 'express'
 import type { Context } from '../context.ts'
 import { createSchemaCompiler, StoaError } from '../kernel/index.ts'
 import type { Authenticate } from './caller.ts'
@@ -21,7 +21,7 @@ export interface MountOptions {
 }
 
 /**
- * Mounts the operations on a router that lets everything else pass, so that it can stand in front of an embedder's own
+ * A handler of all operations that lets everything else pass, so that it can stand in front of an embedder's own
  * routes: a path it does not know gets none of its headers and goes on to the next handler.
  */
 export function mountOperations({
@@ -30,7 +30,7 @@ export function mountOperations({
   explainLack,
   operations,
   streams = createEventStreams(context),
-}: MountOptions): Router {
+}: MountOptions): RequestHandler {
   const schemas = createSchemaCompiler()
   const rateLimit = createRateLimit(context.clock)
   const setSecurityHeaders = createSecurityHeaders(context.config)
@@ -105,8 +105,7 @@ export function mountOperations({
     })
   }
 
-  const router = Router()
-  router.use((req, res, next) => {
+  return (req, res, next) => {
     const { method, path } = req
     const found = routes.find(method, path)
     if (found === 'broken') {
@@ -126,8 +125,7 @@ export function mountOperations({
       if (method === 'OPTIONS') return void res.status(204).end()
       refuse(new StoaError('method_not_allowed'), req, res, 'store')
     })
-  })
-  return router
+  }
 }
 
 /** The least that can be answered, when answering failed. */

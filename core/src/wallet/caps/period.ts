@@ -2,12 +2,12 @@
 export const periods = ['day', 'month'] as const
 export type Period = (typeof periods)[number]
 
-/** The period that `time` (ISO) lies in: its first instant, and the first after it. */
+/** The period that `time` (ISO, UTC) lies in: its first instant, and the first after it. */
 export function periodAt(period: Period, time: string): { start: string; end: string } {
-  const date = new Date(time)
-  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
-  const at = (y: number, m: number, d: number) => new Date(Date.UTC(y, m, d)).toISOString()
-  return period === 'day'
-    ? { start: at(year, month, day), end: at(year, month, day + 1) }
-    : { start: at(year, month, 1), end: at(year, month + 1, 1) }
+  // Asked twice for every charge, hence by the text, of which ISO times are made to be cut.
+  const start = `${period === 'day' ? time.slice(0, 10) : `${time.slice(0, 7)}-01`}T00:00:00.000Z`
+  const end = new Date(start)
+  if (period === 'day') end.setUTCDate(end.getUTCDate() + 1)
+  else end.setUTCMonth(end.getUTCMonth() + 1)
+  return { start, end: end.toISOString() }
 }

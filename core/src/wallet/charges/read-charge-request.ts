@@ -15,13 +15,12 @@ const mostUnits: Micros = 1_000_000_000n * 1_000_000n
  * that is none.
  */
 export function readChargeRequest(caller: Caller, body: ChargeBody, capture: Capture | null = null): ChargeRequest {
-  const { units, price, ...common } = readCommon(caller, body)
+  const common = readCommon(caller, body)
   const eventTime = readEventTime(body.eventTime)
-  const parts = [body.meterId, common.organizationId, microsText(units), priceText(price), eventTime]
+  const { meterId, organizationId, units, price } = common
+  const parts = [meterId, organizationId, microsText(units), priceText(price), eventTime]
   return {
     ...common,
-    units,
-    price,
     eventTime,
     fingerprint: fingerprintOf(capture ? [...parts, capture.holdId] : parts),
     isBackfill: caller.permissions.has(backfillCharges.name),

@@ -9,14 +9,13 @@ const usualSeconds = 3600
 
 /** As a charge of the same. `amount` may stand in the place of what the units come to. Throws `validation_failed` for an amount that is none. */
 export function readHoldRequest(caller: Caller, body: HoldBody): HoldRequest {
-  const { units, price, ...common } = readCommon(caller, body)
+  const common = readCommon(caller, body)
+  const { meterId, organizationId, units, price } = common
   const amount = readPositive(body.amount, 'amount')
   const amountText = amount === null ? null : microsText(amount)
-  const parts = [body.meterId, common.organizationId, microsText(units), priceText(price), amountText]
+  const parts = [meterId, organizationId, microsText(units), priceText(price), amountText]
   return {
     ...common,
-    units,
-    price,
     amount,
     fingerprint: fingerprintOf(parts),
     expiresInSeconds: body.expiresIn ?? usualSeconds,
