@@ -190,7 +190,11 @@ eachDatabase((database) => {
     }
 
     it('gives each row values of its own, and says how many it found', async () => {
-      const rows = ['one', 'two', 'three'].map((id, index) => ({ id, amount: 2n ** 62n + BigInt(2 * index), words: 'old' }))
+      const rows = ['one', 'two', 'three'].map((id, index) => ({
+        id,
+        amount: 2n ** 62n + BigInt(2 * index),
+        words: 'old',
+      }))
       await insertRows(opened.knex, opened.dialect, 'kinds', rows)
       const moment = '2026-03-01T12:00:00.123Z'
       const changes = rows.map(({ id, amount }, index) => ({
