@@ -40,7 +40,7 @@ function writeHeads(file: string, heads: string[]): void {
   }
 }
 
-function printReport({ counts, sums, problems }: LedgerReport): void {
+function printReport({ counts, sums, headsCompared, problems }: LedgerReport): void {
   console.log(
     Object.entries(counts)
       .map(([name, count]) => `${count} ${name}`)
@@ -49,6 +49,7 @@ function printReport({ counts, sums, problems }: LedgerReport): void {
   for (const { environment, currency, kind, accounts, balance } of sums) {
     console.log(`${environment.padEnd(10)} ${currency} ${kind.padEnd(15)} ${String(accounts).padStart(8)} ${balance}`)
   }
+  if (headsCompared !== null) console.log(`${headsCompared} heads compared`)
   console.log(
     problems.length === 0
       ? 'The books are right.'

@@ -23,7 +23,7 @@ import { planOperations } from './plans/plan-operations.ts'
 import { rebillingConfigOperations } from './plans/rebilling-config.ts'
 import { subscriptionOperations } from './plans/subscription-operations.ts'
 import { createSubscriptionWorker } from './plans/subscription-worker.ts'
-import { customerPriceOperation } from './rebilling/customer-prices.ts'
+import { customerPriceOperations } from './rebilling/customer-prices.ts'
 import { rebillingOperations } from './rebilling/rebilling-operations.ts'
 import { createPayoutWorker } from './revenue/payout-worker.ts'
 import { revenueOperations } from './revenue/revenue-operations.ts'
@@ -61,7 +61,7 @@ export function createWallet(ctx: WalletContext): Wallet {
       allSubscriptionsOperation(),
       ...rebillingConfigOperations(ctx),
       ...rebillingOperations(ctx),
-      customerPriceOperation(ctx),
+      ...customerPriceOperations(ctx),
       ...revenueOperations(ctx),
       ...adjustmentOperations(ctx),
     ],

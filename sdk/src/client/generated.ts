@@ -4713,7 +4713,7 @@ export interface Operations {
         price?: (number | null)
         userId?: (string | null)
         currency?: (string | null)
-        amount?: (number | null)
+        amount?: ((number | string) | null)
         /** Seconds until it is released by itself; 3600 by default, at most 86400. */
         expiresIn?: number
       }
@@ -5650,7 +5650,7 @@ export interface Operations {
       text: string
       /** From when it is, or was, in force. */
       effectiveTime: string
-      /** When another takes or took its place; null while none is planned to. */
+      /** When another takes or took its place; null while none is planned to, and of what was replaced before it began. */
       endTime: (string | null)
       /** Who decided it: the kind of credential, or `user`, and an id. */
       actor: string
@@ -7229,6 +7229,9 @@ export interface Operations {
         currency: string
         /** Whose wallet charges are taken from. */
         payer: "location" | "organization"
+        /** Units of each calendar month (UTC) that cost nothing, as decimal text. */
+        freeUnits: string
+        packageSize: (string | null)
         /** What the application asks. */
         base: {
           pricePerUnit: (number | null)
@@ -7239,6 +7242,7 @@ export interface Operations {
             minPricePerUnit: (string | null)
             maxPricePerUnit: (string | null)
           }
+          rateBps: (number | null)
           tiers: (Array<{
             upTo: (string | null)
             /** Decimal text, exact. */
@@ -7255,6 +7259,7 @@ export interface Operations {
             minPricePerUnit: (string | null)
             maxPricePerUnit: (string | null)
           }
+          rateBps: (number | null)
           tiers: (Array<{
             upTo: (string | null)
             /** Decimal text, exact. */
@@ -7263,6 +7268,40 @@ export interface Operations {
         }
       }>
     }
+  }
+  /** See what the use of an application costs here */
+  listApplicationPrices: {
+    input: {
+      params: {
+        applicationId: string
+      }
+    }
+    result: Array<{
+      meterId: string
+      meterName: string
+      usageUnit: string
+      priceType: "fixed" | "dynamic" | "package" | "graduated" | "volume" | "percentage"
+      currency: string
+      /** Whose wallet charges are taken from. */
+      payer: "location" | "organization"
+      /** Units of each calendar month (UTC) that cost nothing, as decimal text. */
+      freeUnits: string
+      packageSize: (string | null)
+      pricePerUnit: (number | null)
+      minPricePerUnit: (number | null)
+      maxPricePerUnit: (number | null)
+      exact: {
+        pricePerUnit: (string | null)
+        minPricePerUnit: (string | null)
+        maxPricePerUnit: (string | null)
+      }
+      rateBps: (number | null)
+      tiers: (Array<{
+        upTo: (string | null)
+        /** Decimal text, exact. */
+        pricePerUnit: string
+      }> | null)
+    }>
   }
   /** See the platform’s share and what it was before, the latest first */
   listPlatformFees: {
@@ -8376,6 +8415,7 @@ export const routes = {
   deleteRebilling: ['DELETE', '/rebilling/{locationId}/{applicationId}/{itemId}', 'organization'],
   listRebillingVersions: ['GET', '/rebilling/{locationId}/{applicationId}/{itemId}/versions', 'organization'],
   getCustomerPrices: ['GET', '/marketplace/app/{appId}/prices', ''],
+  listApplicationPrices: ['GET', '/application-instances/{applicationId}/prices', 'target'],
   listPlatformFees: ['GET', '/platform/applications/{id}/fee', ''],
   setPlatformFee: ['PUT', '/platform/applications/{id}/fee', ''],
   listPayoutRuns: ['GET', '/platform/payout-runs', ''],

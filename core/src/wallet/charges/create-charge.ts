@@ -111,7 +111,10 @@ function checkEventTime({ eventTime, isBackfill }: ChargeRequest, now: string): 
 /** The payer's wallet in the currency of the price; null when it has none at all, which is as good as an empty one. */
 function payingWallet(batch: Batch, { payer, walletId }: ChargeTerms): Account | null {
   const wallet = batch.journal.account(walletId)
-  if (!wallet && batch.elsewhere.has(`${payer.ownerId} ${payer.environment}`)) throw new StoaError('currency_mismatch')
+  if (!wallet && batch.elsewhere.has(`${payer.ownerId} ${payer.environment}`)) {
+    const message = `The meter is priced in ${payer.currency}, and the ${payer.ownerType} has no wallet in it. A top-up in ${payer.currency} makes one.`
+    throw new StoaError('currency_mismatch', { message })
+  }
   return wallet
 }
 

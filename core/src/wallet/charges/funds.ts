@@ -61,6 +61,8 @@ async function readQuestion(
 ): Promise<Question> {
   const amount = given(question.amount)
   const meterId = given(question.meterId)
+  const ofMeter = (['units', 'price'] as const).find((name) => given(question[name]) !== null)
+  if (meterId === null && ofMeter) throw invalidField('meterId', `is required with ${ofMeter}`)
   if (amount !== null || meterId === null) {
     const required = amount === null ? null : toMicros(amount)
     if (amount !== null && (required === null || required < 0n)) {

@@ -1,6 +1,6 @@
 import { Id, Nullable, OneOf, Strict, Time, Type, type Static } from '../../kernel/index.ts'
 import { ChargeBody, ChargeCreated } from '../charges/charge-schemas.ts'
-import { amounts, ExactText, StorableText } from '../exact.ts'
+import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { holdStatuses, reservedBy, type Hold } from './hold.ts'
 
 const { appId, meterId, locationId, companyId, description, units, price, userId, currency } = ChargeBody.properties
@@ -19,7 +19,11 @@ export const HoldBody = Strict({
   userId,
   currency,
   amount: Type.Optional(
-    Nullable(Type.Number({ description: 'Reserves this much, instead of what the units come to now.' })),
+    Nullable(
+      Type.Union(Decimal.anyOf, {
+        description: 'Reserves this much, instead of what the units come to now; a number or decimal text.',
+      }),
+    ),
   ),
   expiresIn: Type.Optional(
     Type.Integer({

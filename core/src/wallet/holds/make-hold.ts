@@ -108,7 +108,10 @@ async function amountOf(
 }
 
 /** An overdraft is not among what is available: a hold is never drawn from it. */
-const advice = { what: 'hold', then: 'ask for it again with the same eventId' }
+const advice = {
+  what: 'hold',
+  then: (missing: string) => `top it up by ${missing} and ask for it again with the same eventId`,
+}
 
 function reserve(
   journal: Journal,

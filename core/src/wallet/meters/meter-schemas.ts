@@ -81,7 +81,10 @@ export const PriceVersionShape = Type.Object({
   }),
   ...terms,
   effectiveTime: Time('From when it is, or was, in force.'),
-  endTime: Nullable(Time(), { description: 'When another takes or took its place; null while none is planned to.' }),
+  endTime: Nullable(Time(), {
+    description:
+      'When another takes or took its place; null while none is planned to, and of what was replaced before it began.',
+  }),
   actor: Type.String({ description: 'Who decided it: the kind of credential, or `user`, and an id.' }),
   createdTime: Time('When it was decided.'),
 })
@@ -201,12 +204,14 @@ export function priceVersionShape(
   const { version, effectiveTime, actor, createdTime } = price
   const next = times.filter((other) => other.version > version).map(({ time }) => time)
   const endTime = next.length === 0 ? null : next.reduce((first, time) => (time < first ? time : first))
+  const state = stateOf(meter, price, endTime)
   return {
     version,
-    state: stateOf(meter, price, endTime),
+    state,
     ...termsShape(price, meter.unit),
     effectiveTime,
-    endTime,
+    // What never began has no end.
+    endTime: state === 'replaced' ? null : endTime,
     actor,
     createdTime,
   }

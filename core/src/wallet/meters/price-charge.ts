@@ -99,8 +99,12 @@ function priceUnit(price: Price, given: number | string | null): Micros {
   return micros
 }
 
-function outOfRange({ minPrice, maxPrice }: Price): StoaError {
-  const bounds = minPrice !== null && maxPrice !== null ? [microsText(minPrice), microsText(maxPrice)] : null
+function outOfRange({ type, minPrice, maxPrice }: Price): StoaError {
+  // Of a percentage the bounds are those of the share, not of what it is a share of.
+  const bounds =
+    type !== 'percentage' && minPrice !== null && maxPrice !== null
+      ? [microsText(minPrice), microsText(maxPrice)]
+      : null
   const range = bounds ? `lie between ${bounds[0]} and ${bounds[1]}` : 'be 0 or more'
   return new StoaError('price_out_of_range', {
     message: `price must ${range}, with at most 6 decimals.`,

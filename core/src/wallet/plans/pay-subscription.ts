@@ -10,6 +10,7 @@ import type { Leg } from '../ledger/ledger.ts'
 import { ensureAccounts } from '../ledger/ledger-store.ts'
 import { earningAccounts, earningLegs, partsGivenBack, type Parts } from '../revenue/earnings.ts'
 import type { PlanPrice } from './plan-price.ts'
+import { findPlan } from './plan-store.ts'
 import type { Plan } from './plan.ts'
 import { findPeriodItems, insertItems } from './subscription-store.ts'
 import type { Subscription, SubscriptionItem } from './subscription.ts'
@@ -61,6 +62,10 @@ export async function paySubscription(
   const returned = back.amount - (creditedId === payerId ? price.amount : 0n)
   const given = credited && returned > 0n ? await slicesGivenBack(trx, journal, subscription, credited, returned) : []
 
+  const former =
+    creditedId === null
+      ? null
+      : await findPlan(trx, { applicationId: subscription.applicationId, planId: credit!.item.planId })
   const chargeId = newId('sbi')
   let transactionId: string | null = null
   const { applicationId, publisherId, organizationId, locationId, environment } = subscription
@@ -88,7 +93,8 @@ export async function paySubscription(
         environment,
         currency: plan.currency,
         actor,
-        description: plan.name,
+        // It stands on both lines, of what is given back and of what is paid.
+        description: former && former.id !== plan.id ? `${former.name} → ${plan.name}` : plan.name,
         eventTime: journal.now,
       },
       legs,
@@ -156,7 +162,7 @@ function takeFrom(
   return sliceGrants(grants, net, purpose).map(({ grantId, amount }) => ({ grantId, amount: -amount }))
 }
 
-const planAdvice = { what: 'plan', then: 'try again' }
+const planAdvice = { what: 'plan', then: (missing: string) => `top it up by ${missing} and try again` }
 
 /**
  * Which grants get something of `amount` back: of what the present period took of the wallet, its own money returns first, then what

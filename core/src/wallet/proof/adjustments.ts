@@ -114,7 +114,8 @@ function readAmount(given: number | string): Micros {
 async function targetOf(ctx: WalletContext, db: Db, input: NewAdjustment): Promise<NewAccount> {
   const { walletId, applicationId, organizationId, environment } = input
   const named = [walletId, applicationId, organizationId].filter(Boolean)
-  if (named.length !== 1) throw invalidField('walletId', 'or applicationId or organizationId: name exactly one')
+  if (named.length !== 1)
+    throw invalidField('walletId', 'must be the only one named of walletId, applicationId and organizationId')
   const at = { environment, currency: ctx.config.currency }
   if (walletId) {
     const wallet = await findAccountById(db, walletId)
@@ -147,7 +148,7 @@ function checkLimits(journal: Journal, wallet: Account, amount: Micros): void {
   if (amount > 0n || -amount <= available) return
   throw insufficientFunds(
     { required: -amount, available, currency: wallet.currency },
-    { what: 'adjustment', then: 'send it again, or take less: grants and holds are not yours to take' },
+    { what: 'adjustment', then: () => 'take at most that: what grants and holds have of it has ends of its own' },
   )
 }
 

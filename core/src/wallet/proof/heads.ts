@@ -26,16 +26,19 @@ export function readHeads(db: Db): AsyncGenerator<Head[]> {
 }
 
 /**
- * That every head somebody kept is still in its chain. Chains show a changed line only to who knows what came after it: cutting off the
+ * That every head somebody kept is still in its chain; returns how many were compared. Chains show a changed line only to who knows what came after it: cutting off the
  * end, or writing everything anew, leaves chains that are right in themselves, and is found by this alone.
  */
-export async function checkHeads(db: Db, found: Findings, kept: AsyncIterable<Head>): Promise<void> {
+export async function checkHeads(db: Db, found: Findings, kept: AsyncIterable<Head>): Promise<number> {
   let page: Head[] = []
+  let count = 0
   for await (const head of kept) {
+    count++
     page.push(head)
     if (page.length === pageSize) await comparePage(db, found, page.splice(0))
   }
   await comparePage(db, found, page)
+  return count
 }
 
 async function comparePage(db: Db, found: Findings, heads: Head[]): Promise<void> {

@@ -7,7 +7,7 @@ import {
   readSnapshot,
   type Database,
 } from '../../database/index.ts'
-import { isoIn, nowIso, systemClock } from '../../kernel/index.ts'
+import { isoIn, nowIso, StoaError, systemClock } from '../../kernel/index.ts'
 import { exportJournal } from './export-journal.ts'
 import { findProblems } from './check-ledger.ts'
 import { createFindings } from './findings.ts'
@@ -19,6 +19,8 @@ import { summarizeLedger, type LedgerSummary } from './summarize-ledger.ts'
 const hour = 3600
 
 export interface LedgerReport extends LedgerSummary {
+  /** How many of the heads that somebody kept were compared; null when none were given. */
+  headsCompared: number | null
   /** One line for each thing that is off; none when the books are right. */
   problems: string[]
 }
@@ -34,7 +36,7 @@ export interface InspectOptions {
 
 /**
  * Checks the ledger of a database, for `stoa ledger check`: everything at one moment, while hosts go on charging. Throws a
- * DatabaseProblem when it cannot be opened or is not migrated.
+ * DatabaseProblem when it cannot be opened or is not migrated, `validation_failed` for heads that are none.
  */
 export async function inspectLedger(
   url: string,
@@ -45,13 +47,17 @@ export async function inspectLedger(
       // An hour less than events are kept, for the clocks of the hosts that remove them.
       const events = retentionDays > 0 ? { eventsSince: isoIn(systemClock, -retentionDays * 24 * hour + hour) } : {}
       const problems = await findProblems(trx, events)
+      let headsCompared: number | null = null
       if (against) {
         const found = createFindings()
-        await checkHeads(trx, found, headsIn(against))
+        headsCompared = await checkHeads(trx, found, headsIn(against))
+        // An empty file would prove nothing, and look as if it did.
+        if (headsCompared === 0)
+          throw new StoaError('validation_failed', { message: 'There is no head to compare with.' })
         problems.push(...found.lines())
       }
       if (onHead) for await (const page of readHeads(trx)) for (const head of page) onHead(JSON.stringify(head))
-      return { ...(await summarizeLedger(trx)), problems }
+      return { ...(await summarizeLedger(trx)), headsCompared, problems }
     }),
   )
 }
@@ -69,7 +75,7 @@ export async function exportLedger(
 
 /**
  * Makes the ledger of exported lines again, for `stoa ledger replay`: in memory, or in the database `into`, which is migrated and must have
- * no ledger. Throws `validation_failed` for lines that are none of a journal.
+ * no ledger. Throws `validation_failed` for lines that are none of a journal, and for no lines at all.
  */
 export async function replayLedger(lines: AsyncIterable<string>, into?: string): Promise<Replayed> {
   const items = itemsIn(lines)
@@ -112,4 +118,5 @@ async function* headsIn(lines: AsyncIterable<string>): AsyncGenerator<Head> {
 async function* itemsIn(lines: AsyncIterable<string>): AsyncGenerator<JournalItem> {
   let number = 0
   for await (const line of lines) if (line.trim() !== '') yield readJournalLine(line, ++number)
+  if (number === 0) throw new StoaError('validation_failed', { message: 'The journal is empty.' })
 }

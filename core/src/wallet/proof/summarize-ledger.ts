@@ -12,6 +12,8 @@ const tables = {
   topUps: 'stoa_top_ups',
   grants: 'stoa_grants',
   holds: 'stoa_holds',
+  subscriptionItems: 'stoa_subscription_items',
+  payouts: 'stoa_payouts',
   adjustments: 'stoa_adjustments',
 }
 

@@ -3,8 +3,7 @@ import { nowIso } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { listMeters } from '../meters/meter-store.ts'
 import type { Meter } from '../meters/meters.ts'
-import type { Tenant } from '../tenant.ts'
-import { findRebillings } from './rebilling-store.ts'
+import { findRebillings, type BoughtAt } from './rebilling-store.ts'
 import { ruleFor } from './rebilling.ts'
 import { resoldUnitPrices, type UnitPrices } from './unit-prices.ts'
 
@@ -19,15 +18,15 @@ export interface RetailPrice {
   retail: UnitPrices
 }
 
-/** Every active meter of the application as it is charged for at the location now. */
-export async function retailPrices(ctx: WalletContext, db: Db, tenant: Tenant): Promise<RetailPrice[]> {
-  const { applicationId } = tenant
+/** Every active meter of the application as it is charged for at the location now; at '', at those without a rule of their own. */
+export async function retailPrices(ctx: WalletContext, db: Db, place: BoughtAt): Promise<RetailPrice[]> {
+  const { applicationId } = place
   const { items } = await listMeters(db, applicationId, { limit: most, offset: 0 }, nowIso(ctx.clock))
-  const rules = await findRebillings(db, [tenant])
+  const rules = await findRebillings(db, [place])
   return items
-    .filter(({ status }) => status === 'active' || (status === 'test' && tenant.environment === 'sandbox'))
+    .filter(({ status }) => status === 'active' || (status === 'test' && place.environment === 'sandbox'))
     .map((meter) => {
-      const rule = ruleFor(rules, { ...tenant, itemId: meter.id })
+      const rule = ruleFor(rules, { ...place, itemId: meter.id })
       const payer = rule && !rule.enabled ? ('organization' as const) : ('location' as const)
       return { meter, payer, retail: resoldUnitPrices(rule, meter.price) }
     })

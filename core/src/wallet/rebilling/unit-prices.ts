@@ -1,16 +1,16 @@
-import { divideMicros, type Micros } from '../../kernel/index.ts'
+import { divideMicros, shareOf, type Micros } from '../../kernel/index.ts'
 import type { Price } from '../meters/price.ts'
 import { resell, type Rebilling } from './rebilling.ts'
 
 const oneUnit: Micros = 1_000_000n
 
-/** Prices of one unit, as in `Price`; a package's is shared out to its units. */
-export type UnitPrices = Pick<Price, 'unitPrice' | 'minPrice' | 'maxPrice' | 'tiers'>
+/** Prices of one unit, as in `Price`; a package's is shared out to its units, and of a percentage there is its rate. */
+export type UnitPrices = Pick<Price, 'unitPrice' | 'minPrice' | 'maxPrice' | 'rateBps' | 'tiers'>
 
 /** What the application asks for one unit. */
-export function unitPricesOf({ unitPrice, minPrice, maxPrice, tiers, packageSize }: Price): UnitPrices {
+export function unitPricesOf({ unitPrice, minPrice, maxPrice, rateBps, tiers, packageSize }: Price): UnitPrices {
   const each = unitPrice !== null && packageSize !== null ? divideMicros(unitPrice, packageSize) : unitPrice
-  return { unitPrice: each, minPrice, maxPrice, tiers }
+  return { unitPrice: each, minPrice, maxPrice, rateBps, tiers }
 }
 
 /**
@@ -18,13 +18,16 @@ export function unitPricesOf({ unitPrice, minPrice, maxPrice, tiers, packageSize
  * from this by a rounding. What the application gives for nothing stays free.
  */
 export function resoldUnitPrices(rule: Rebilling | null, price: Price): UnitPrices {
-  const { unitPrice, minPrice, maxPrice, tiers } = unitPricesOf(price)
+  const { unitPrice, minPrice, maxPrice, rateBps, tiers } = unitPricesOf(price)
   const raise = (base: Micros): Micros => resell(rule, base, base === 0n ? 0n : oneUnit).amount
   const maybe = (base: Micros | null) => (base === null ? null : raise(base))
   return {
     unitPrice: maybe(unitPrice),
     minPrice: maybe(minPrice),
     maxPrice: maybe(maxPrice),
+    // An own price is of units, and leaves the rate what it is.
+    rateBps:
+      rateBps === null || !rule?.enabled ? rateBps : rateBps + Number(shareOf(BigInt(rateBps), rule.markupBps ?? 0)),
     tiers: tiers?.map((tier) => ({ ...tier, unitPrice: raise(tier.unitPrice) })) ?? null,
   }
 }

@@ -130,7 +130,8 @@ function assertOwnMoney(journal: Journal, source: Account, amount: Micros): void
   const available = ownMoney(source, journal.grants(source.id))
   if (amount <= available) return
   const asked = { required: amount, available, currency: source.currency }
-  throw insufficientFunds(asked, { what: 'grant', then: 'try again; only money of its own can be given' })
+  const then = (missing: string) => `top it up by ${missing} and try again; only money of its own can be given`
+  throw insufficientFunds(asked, { what: 'grant', then })
 }
 
 function asWanted(known: Grant, wanted: { accountId: string; amount: Micros }): Grant {
