@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { createEmptyPostgres, type TestDatabase } from '../support/databases.ts'
 import { openHost, type Answer, type OpenedHost } from '../support/host.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
@@ -146,6 +147,13 @@ describe('a PostgreSQL that is restarted', () => {
   afterAll(async () => {
     await host.stop()
     await server.stop()
+  })
+
+  it('is durable, unlike the one that all tests share', async () => {
+    const client = new pg.Client(`${server.url}/postgres`)
+    await client.connect()
+    onTestFinished(() => client.end())
+    expect((await client.query('SHOW fsync')).rows).toEqual([{ fsync: 'on' }])
   })
 
   it.each(['stop', 'crash'] as const)('by %s loses nothing that was answered, and the host goes on', async (how) => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import knex from 'knex'
 import pg from 'pg'
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createEmptyPostgres, eachDatabase, sqliteUrl, type TestDatabase } from './databases.ts'
 
 const kinds: TestDatabase['kind'][] = []
@@ -67,10 +67,6 @@ describe('createEmptyPostgres', () => {
 })
 
 describe('the PostgreSQL of a test run', () => {
-  it('is durable', async () => {
-    await expect(query(inject('postgresUrl'), 'SHOW fsync')).resolves.toEqual([{ fsync: 'on' }])
-  })
-
   it('sorts text by its bytes, as SQLite does', async () => {
     const words = `SELECT word FROM (VALUES ('b'), ('a'), ('B'), ('_')) AS words (word) ORDER BY word`
     const sorted = ['B', '_', 'a', 'b'].map((word) => ({ word }))

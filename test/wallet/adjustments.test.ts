@@ -95,6 +95,16 @@ eachDatabase((database) => {
     expect(await world.checkLedger()).toEqual([])
   })
 
+  it('puts right what was earned in whichever currency, and a wallet in its own', async () => {
+    const made = await adjust({ applicationId: world.appId, amount: 3, currency: 'EUR' })
+    expect(made).toMatchObject({ status: 201, body: { currency: 'EUR', amount: 3 } })
+    const { walletId } = await funded()
+    expect((await adjust({ walletId, amount: 1, currency: 'USD' })).status).toBe(201)
+    expect(await adjust({ walletId, amount: 1, currency: 'EUR' })).toMatchObject({ status: 422 })
+    expect(await adjust({ applicationId: world.appId, amount: 1, currency: 'XYZ' })).toMatchObject({ status: 422 })
+    expect(await world.checkLedger()).toEqual([])
+  })
+
   it.each<[string, object, number, string]>([
     ['no account', { amount: 1 }, 422, 'validation_failed'],
     ['two accounts', { amount: 1, applicationId: 'app_1', organizationId: 'org_1' }, 422, 'validation_failed'],

@@ -67,6 +67,26 @@ eachDatabase((database) => {
       })
     })
 
+    it('without a question looks into the wallets of the currencies that the application asks', async () => {
+      const appId = await world.application()
+      await world.meter(appId, { name: 'Units', unit: 'unit', priceType: 'fixed', price: 1, currency: 'EUR' })
+      const locationId = await world.location()
+      const token = await world.install(appId, locationId)
+      await world.fund(locationId, 5)
+      expect((await ask('', token)).body).toMatchObject({ hasFunds: false, currency: 'EUR' })
+      const body = { locationId, amount: 7, currency: 'EUR', reference: 'euros' }
+      await world.request('POST', '/platform/top-ups', { token: world.operator.token, body })
+      expect((await ask('', token)).body).toMatchObject({ hasFunds: true, currency: 'EUR', available: 7 })
+      expect((await ask('amount=8', token)).body).toMatchObject({ hasFunds: false, currency: 'EUR' })
+    })
+
+    it('asks for the meter that units and prices are of', async () => {
+      const { token } = await installed(1)
+      for (const query of ['units=2', 'price=1', 'amount=1&units=2']) {
+        expect(await ask(query, token)).toMatchObject({ status: 422, body: { code: 'validation_failed' } })
+      }
+    })
+
     it('knows of limits and caps', async () => {
       const meterId = await meter({ price: 0.1, dailyLimit: 3 })
       const { token, locationId } = await installed(100)

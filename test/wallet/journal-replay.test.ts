@@ -198,6 +198,10 @@ eachDatabase((database) => {
     ])('%s is no journal', async (_what, line, message) => {
       await expect(replayLedger(each([line]))).rejects.toThrow(message)
     })
+
+    it('nothing is no journal', async () => {
+      await expect(replayLedger(each([]))).rejects.toThrow('The journal is empty.')
+    })
   })
 
   describe('heads', () => {
@@ -226,6 +230,14 @@ eachDatabase((database) => {
         expect.stringMatching(/^the chain of acc_.* was rewritten: it has another entry at version/),
       ])
       await expect(problems(['{}'])).rejects.toThrow('Line 1 of the heads is no head.')
+    })
+
+    it('prove nothing when there are none: that is refused, and how many were compared is told', async () => {
+      await expect(problems([])).rejects.toThrow('There is no head to compare with.')
+      const kept = await heads()
+      const report = await inspectLedger(world.opened.url, { retentionDays: 0, against: each(kept) })
+      expect(report.headsCompared).toBe(kept.length)
+      expect((await inspectLedger(world.opened.url, { retentionDays: 0 })).headsCompared).toBeNull()
     })
   })
 

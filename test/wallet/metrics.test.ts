@@ -70,7 +70,7 @@ eachDatabase((database) => {
       stoa_charge_batch_size_sum: 7,
     })
 
-    const narrow = await openDirectWallet(world, { queueLimit: 2 }, world.clock)
+    const narrow = await openDirectWallet(world, { queueLimit: 4 }, world.clock)
     await Promise.all(Array.from({ length: 5 }, () => narrow.charge(caller, world.chargeBody())))
     expect(figuresOf(await narrow.ctx.metrics.text())).toMatchObject({
       stoa_charges_booked_total: 2,

@@ -333,6 +333,25 @@ eachDatabase((database) => {
       ])
     })
 
+    it('tells the merchant what the location pays or would pay, and not what the application asks', async () => {
+      const share = { name: 'Sales', unit: 'sale', priceType: 'percentage', rateBps: 250, freeUnits: 3 }
+      await world.meter(appId, share)
+      await world.meter(appId, { name: 'Pages', unit: 'page', priceType: 'package', price: 5, packageSize: 1000 })
+      await put(at(), { enabled: true, markupBps: 2000 })
+      const list = async (place: string | null, by = world.merchant.token) =>
+        world.request('GET', `${world.place(place)}/application-instances/${appId}/prices`, { token: by })
+      const { status, body } = await list(locationId)
+      expect(status).toBe(200)
+      expect(body).toMatchObject([
+        { meterId: fixed, payer: 'location', pricePerUnit: 0.6, freeUnits: '0', packageSize: null, rateBps: null },
+        { meterName: 'Sales', priceType: 'percentage', rateBps: 300, freeUnits: '3', pricePerUnit: null },
+        { meterName: 'Pages', packageSize: '1000', exact: { pricePerUnit: '0.006' } },
+      ])
+      expect(body[0]).not.toHaveProperty('base')
+      expect((await list(null)).body).toMatchObject([{ pricePerUnit: 0.6 }, {}, {}])
+      expect((await list(locationId, (await world.tenant('Stranger')).token)).status).toBe(404)
+    })
+
     it('says that the organization pays when the rule is off', async () => {
       await put(at(), { enabled: false })
       expect((await prices()).body.prices).toMatchObject([{ payer: 'organization', retail: { pricePerUnit: 0.5 } }])

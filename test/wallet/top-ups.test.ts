@@ -339,6 +339,14 @@ eachDatabase((database) => {
   })
 
   describe('in sandbox', () => {
+    it('there is play money for 100,000 at once, so that nobody fills the ledger with it', async () => {
+      expect((await ask({ amount: 100_000 }, world.merchant.sandbox)).status).toBe(201)
+      expect(await ask({ amount: 100_000.01 }, world.merchant.sandbox)).toMatchObject({
+        status: 422,
+        body: { code: 'validation_failed' },
+      })
+    })
+
     it('is play money that no provider hears of', async () => {
       const asked = provider.asked()
       const { body } = await ask({ amount: 100 }, world.merchant.sandbox)

@@ -136,6 +136,14 @@ eachDatabase((database) => {
       expect((await topUp(body, poor)).status).toBe(403)
     })
 
+    it('is not shown to a sandbox credential where it is of production', async () => {
+      for (const path of ['/platform/wallets', '/platform/grants']) {
+        expect((await world.get(`${path}?environment=production`, world.operator.sandbox)).status).toBe(403)
+        expect((await world.get(`${path}?environment=sandbox`, world.operator.token)).status).toBe(200)
+      }
+      expect((await world.get('/platform/ledger/export', world.operator.sandbox)).status).toBe(403)
+    })
+
     it('is done in the environment of the credential unless it says otherwise, and never from sandbox in production', async () => {
       const locationId = await world.location()
       expect((await topUp({ locationId }, world.operator.sandbox)).body.environment).toBe('sandbox')

@@ -1,7 +1,10 @@
+import type { Environment } from '../context.ts'
 import { invalidField, microsText, toMicros, type Micros } from '../kernel/index.ts'
 import { minorUnit } from './currency.ts'
 
 const most: Micros = 1_000_000_000n * 1_000_000n
+/** Play money costs nothing: without a limit somebody would fill the ledger’s 64 bits with it. */
+const mostPlayMoney: Micros = 100_000n * 1_000_000n
 
 /** A number or decimal text in a body, as micro-units. Throws `validation_failed` for what does not fit. */
 export function readMicros(given: number | string, field: string): Micros {
@@ -27,9 +30,16 @@ export function readAmount(given: number | string, field = 'amount', least: Micr
   return amount
 }
 
-/** As readAmount, of money that somebody has to pay: nobody can pay a part of a cent. */
-export function readPayable(given: number | string, currency: string, field = 'amount'): Micros {
+/** As readAmount, of money that somebody has to pay: nobody can pay a part of a cent. In sandbox at most 100,000. */
+export function readPayable(
+  given: number | string,
+  { currency, environment }: { currency: string; environment: Environment },
+  field = 'amount',
+): Micros {
   const amount = readAmount(given, field)
+  if (environment === 'sandbox' && amount > mostPlayMoney) {
+    throw invalidField(field, `of play money must be at most ${microsText(mostPlayMoney)}`)
+  }
   const unit = minorUnit(currency)
   if (amount % unit !== 0n) {
     throw invalidField(

@@ -7969,6 +7969,8 @@ export interface Operations {
         organizationId?: (string | null)
         /** Negative to take; not 0, at most 6 decimals; a number or decimal text. */
         amount: (number | string)
+        /** ISO 4217; by default the host’s. */
+        currency?: string
         /** By default that of the credential. */
         environment?: "production" | "sandbox"
         /** Why. The wallet’s organization sees it. */

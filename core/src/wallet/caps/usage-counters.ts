@@ -121,14 +121,15 @@ export async function countCharges(
     .join('stoa_charges as refund', (on) => void on.on('refund.id', 'charge.id').andOnVal('refund.seq', '>', 0))
     .where('refund.created_time', '<', periodEnd)
   const total = async (query: typeof charges, record: string) => {
-    // Units in two parts, whose sums stay far from what the database can hold: they cost nothing, so there may be any number.
-    const [row] = (await query.select(
-      db.raw(
-        `sum(${record}.units / 1000000) as whole_units, sum(${record}.units % 1000000) as micro_units, sum(${record}.amount) as amount`,
-      ),
-    )) as Row[]
-    const units = money(row!.whole_units ?? 0) * 1_000_000n + money(row!.micro_units ?? 0)
-    return { units, amount: money(row!.amount ?? 0) }
+    // In two parts, whose sums stay far from what the database can hold: units may cost nothing, and what was charged and given back
+    // again counts twice until here.
+    const parts = ['units', 'amount'].flatMap((name) => [
+      `sum(${record}.${name} / 1000000) as whole_${name}`,
+      `sum(${record}.${name} % 1000000) as micro_${name}`,
+    ])
+    const [row] = (await query.select(db.raw(parts.join(', ')))) as Row[]
+    const whole = (name: string) => money(row![`whole_${name}`] ?? 0) * 1_000_000n + money(row![`micro_${name}`] ?? 0)
+    return { units: whole('units'), amount: whole('amount') }
   }
   const taken = await total(charges.clone(), 'charge')
   const returned = await total(refunds, 'refund')

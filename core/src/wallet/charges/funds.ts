@@ -7,6 +7,7 @@ import { accountId, type Account, type AccountKey } from '../ledger/account.ts'
 import { findOpenGrants } from '../ledger/grant-store.ts'
 import { availableFor } from '../ledger/grant.ts'
 import { findAccountById } from '../ledger/ledger-store.ts'
+import { findCurrencies } from '../meters/meter-store.ts'
 import { billedUnits, priceCharge } from '../meters/price-charge.ts'
 import { findRebillings } from '../rebilling/rebilling-store.ts'
 import { resell, ruleFor } from '../rebilling/rebilling.ts'
@@ -68,7 +69,7 @@ async function readQuestion(
     if (amount !== null && (required === null || required < 0n)) {
       throw invalidField('amount', 'must be a decimal with at most 6 decimals')
     }
-    return { required, payer: await usualPayer(ctx, db, tenant), meterId: null, limited: null }
+    return { required, payer: await usualPayer(ctx, db, tenant, required ?? 1n), meterId: null, limited: null }
   }
   const key = { ...tenant, meterId }
   const terms = (await readTerms(db, [key], now)).get(key)
@@ -112,11 +113,26 @@ function limitedBy(...asked: Parameters<typeof refuseBeyondLimits>): LimitCode |
   }
 }
 
-/** Who pays for what is no meter's: the rule for all of the application's items decides. */
-async function usualPayer({ config }: WalletContext, db: Db, tenant: Tenant): Promise<AccountKey> {
+/**
+ * Who pays for what is no meter's: the rule for all of the application's items decides. Of wallets in the currencies of its meters, the
+ * first that has as much as is required.
+ */
+async function usualPayer(
+  { config, clock }: WalletContext,
+  db: Db,
+  tenant: Tenant,
+  required: Micros,
+): Promise<AccountKey> {
   const { organizationId, locationId, environment } = tenant
   const rule = ruleFor(await findRebillings(db, [tenant]), { ...tenant, itemId: '' })
   const { payer } = resell(rule, 0n, 0n)
   const ownerId = payer === 'location' ? locationId : organizationId
-  return { kind: 'wallet', ownerType: payer, ownerId, environment, currency: config.currency }
+  const of = (currency: string): AccountKey => ({ kind: 'wallet', ownerType: payer, ownerId, environment, currency })
+  const now = nowIso(clock)
+  const currencies = await findCurrencies(db, tenant.applicationId)
+  for (const each of currencies) {
+    const wallet = await findAccountById(db, accountId(of(each)))
+    if (wallet && (await availableIn(db, wallet, tenant, null, now)) >= required) return of(each)
+  }
+  return of(currencies.includes(config.currency) ? config.currency : (currencies[0] ?? config.currency))
 }

@@ -14,8 +14,9 @@ export function sweepBilling({ clock }: Pick<WalletContext, 'clock'>): (db: Db) 
   return async (db) => {
     const before = (days: number, time: string) => (query: Knex.QueryBuilder) =>
       void query.where(time, '<', isoIn(clock, -days * day))
-    // By their times: all that have such a time are old enough.
-    await deleteInBatches(db, 'stoa_charge_attempts', 'last_time', before(attemptDays, 'last_time'))
-    await deleteInBatches(db, 'stoa_usage_counters', 'period_start', before(counterDays, 'period_start'))
+    const attempt = ['installation_id', 'event_id', 'code']
+    await deleteInBatches(db, 'stoa_charge_attempts', attempt, before(attemptDays, 'last_time'))
+    const counter = ['key', 'period_start']
+    await deleteInBatches(db, 'stoa_usage_counters', counter, before(counterDays, 'period_start'))
   }
 }

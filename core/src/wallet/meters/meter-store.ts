@@ -98,6 +98,12 @@ export async function listMeters(db: Db, applicationId: string, page: Page, now:
   return { items: rows.map(mapMeter), total: integer(count) }
 }
 
+/** In which currencies the application asks for money. */
+export async function findCurrencies(db: Db, applicationId: string): Promise<string[]> {
+  const found = db(meters).where({ application_id: applicationId }).whereNot({ status: 'inactive' })
+  return ((await found.distinct('currency').orderBy('currency')) as Row[]).map((row) => text(row.currency))
+}
+
 /** All that the meter has had and will have, the latest decision first. */
 export async function listPrices(db: Db, meter: Pick<Meter, 'id' | 'price'>, page: Page): Promise<Paged<PriceVersion>> {
   const [{ count } = { count: 0 }] = (await db(prices).where({ meter_id: meter.id }).count({ count: '*' })) as Row[]

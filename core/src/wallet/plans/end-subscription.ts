@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { publish } from '../../events/index.ts'
 import { nowIso } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
+import { findPlan } from './plan-store.ts'
 import { subscriptionEvent } from './subscription-events.ts'
 import { updateSubscription } from './subscription-store.ts'
 import type { Subscription } from './subscription.ts'
@@ -15,7 +16,8 @@ export async function endSubscription(
   const now = nowIso(ctx.clock)
   const ended: Subscription = { ...subscription, status: 'ended', nextTime: null, endedTime: now, updatedTime: now }
   await updateSubscription(trx, ended)
-  const { currency } = ctx.config
+  const plan = await findPlan(trx, subscription)
+  const currency = plan?.currency ?? ctx.config.currency
   await publish(ctx, trx, subscriptionEvent('subscription.ended', ended, { amount: 0n, currency, now }))
   return ended
 }

@@ -8,6 +8,7 @@ import type { WalletContext } from '../context.ts'
 import { amounts, Decimal, ExactText, StorableText } from '../exact.ts'
 import { given } from '../given.ts'
 import { adjustWallets } from '../permissions.ts'
+import { Currency } from '../wallets/wallet-operations.ts'
 import { adjust, listAdjustments, type Adjustment } from './adjustments.ts'
 
 const owner = (description: string) => Type.Optional(Nullable(StorableText(50, description)))
@@ -19,6 +20,7 @@ const AdjustmentBody = Strict({
   amount: Type.Union(Decimal.anyOf, {
     description: 'Negative to take; not 0, at most 6 decimals; a number or decimal text.',
   }),
+  currency: Type.Optional(Currency),
   environment: Type.Optional(OneOf(environments, { description: 'By default that of the credential.' })),
   reason: Type.String({ ...StorableText(1000), minLength: 1, description: 'Why. The wallet’s organization sees it.' }),
   reference: Type.String({

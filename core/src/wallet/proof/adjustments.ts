@@ -8,6 +8,7 @@ import type { Page, Paged } from '../../http/index.ts'
 import { invalidField, maxMicros, microsText, newId, StoaError, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { insufficientFunds } from '../charges/insufficient-funds.ts'
+import { readCurrency } from '../currency.ts'
 import { readMicros } from '../read-amount.ts'
 import { accountId, platformAccount, type Account, type NewAccount } from '../ledger/account.ts'
 import { walletEvent } from '../ledger/balance-level.ts'
@@ -36,6 +37,8 @@ export interface NewAdjustment {
   applicationId?: string | null
   organizationId?: string | null
   amount: number | string
+  /** Of what was earned, the host's by default; a wallet has its own. */
+  currency?: string | undefined
   environment: Environment
   reason: string
   /** The operator's own number; the same one never adjusts twice. */
@@ -116,11 +119,14 @@ async function targetOf(ctx: WalletContext, db: Db, input: NewAdjustment): Promi
   const named = [walletId, applicationId, organizationId].filter(Boolean)
   if (named.length !== 1)
     throw invalidField('walletId', 'must be the only one named of walletId, applicationId and organizationId')
-  const at = { environment, currency: ctx.config.currency }
+  const at = { environment, currency: readCurrency(ctx, input.currency) }
   if (walletId) {
     const wallet = await findAccountById(db, walletId)
     const isThere = wallet?.kind === 'wallet' && wallet.environment === environment
     if (!isThere) throw invalidField('walletId', 'no wallet of this environment has this id', 'not_found')
+    if (input.currency !== undefined && input.currency !== wallet.currency) {
+      throw invalidField('currency', `must be the wallet’s, ${wallet.currency}, or be left out`)
+    }
     return wallet
   }
   if (applicationId) {

@@ -30,11 +30,15 @@ export async function summarizeLedger(db: Db): Promise<LedgerSummary> {
     const [{ count } = { count: 0 }] = (await db(table).count({ count: '*' })) as Row[]
     counts[name as keyof typeof tables] = integer(count)
   }
+  // In two parts, which stay far from 64 bits: what all accounts of a kind have together need not fit into them.
   const rows = await selectRaw(
     db,
-    `select account.environment, account.currency, account.kind, count(*) as accounts, sum(entries.amount) as balance
+    `select account.environment, account.currency, account.kind, count(*) as accounts,
+       sum(entries.whole) as whole, sum(entries.micro) as micro
      from stoa_ledger_accounts account
-     join (select account_id, sum(amount) as amount from stoa_ledger_entries group by account_id) as entries
+     join (
+       select account_id, sum(amount / 1000000) as whole, sum(amount % 1000000) as micro from stoa_ledger_entries group by account_id
+     ) as entries
        on entries.account_id = account.id
      group by account.environment, account.currency, account.kind
      order by account.environment, account.currency, account.kind`,
@@ -44,7 +48,7 @@ export async function summarizeLedger(db: Db): Promise<LedgerSummary> {
     currency: text(row.currency),
     kind: row.kind as AccountKind,
     accounts: integer(row.accounts),
-    balance: microsText(money(row.balance)),
+    balance: microsText(money(row.whole) * 1_000_000n + money(row.micro)),
   }))
   return { counts, sums }
 }

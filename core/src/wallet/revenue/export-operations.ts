@@ -1,4 +1,5 @@
 import { environments } from '../../context.ts'
+import { assertMayActIn } from '../assert-may-act-in.ts'
 import { defineOperation, type Operation } from '../../http/index.ts'
 import { Id, microsText, Nullable, nowIso, OneOf, Time, Type, type Micros, type Static } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
@@ -57,7 +58,10 @@ export function exportOperations(ctx: WalletContext): Operation[] {
           next: Type.Union([Type.String(), Type.Null()], { description: 'Null when there is no more for now.' }),
         }),
       },
-      handler: async ({ db, query: { after, limit } }) => {
+      errors: ['rights_exceeded'],
+      handler: async ({ caller, db, query: { after, limit } }) => {
+        // There is one ledger, of both environments.
+        assertMayActIn(caller, 'production')
         const page = await readJournalPage(db, { after: after ?? null, limit })
         const settled = new Date(Date.parse(nowIso(ctx.clock)) - settlingMilliseconds).toISOString()
         const open = page.findIndex(({ transaction }) => transaction.bookedTime > settled)

@@ -117,7 +117,7 @@ export function grantOperations(ctx: WalletContext): Operation[] {
       responses: { 200: Type.Array(GrantShape) },
       handler: async ({ caller, db, query }) => {
         const { organizationId = null, locationId = null, currency = null } = query
-        const environment = query.environment ?? caller.environment
+        const environment = readEnvironment(caller, query.environment)
         return shapes(db, { organizationId, locationId, environment, currency, status: null }, query)
       },
     }),
@@ -132,10 +132,13 @@ export function grantOperations(ctx: WalletContext): Operation[] {
       params,
       responses: { 200: GrantShape },
       errors: ['not_found'],
-      handler: async ({ db, params: { id } }) => {
+      handler: async ({ caller, db, params: { id } }) => {
         const [grant] = await findGrants(db, [id])
-        if (!grant) throw new StoaError('not_found')
-        return grantShape(grant, (await findAccountById(db, grant.accountId))!, nowIso(ctx.clock))
+        const wallet = grant && (await findAccountById(db, grant.accountId))
+        if (!wallet) throw new StoaError('not_found')
+        if (wallet.environment !== caller.environment && caller.environment === 'sandbox')
+          throw new StoaError('not_found')
+        return grantShape(grant, wallet, nowIso(ctx.clock))
       },
     }),
     defineOperation({

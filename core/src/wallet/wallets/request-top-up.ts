@@ -36,7 +36,7 @@ export async function requestTopUp(
   input: RequestedTopUp,
 ): Promise<TopUpOutcome> {
   const currency = readCurrency(ctx, input.currency)
-  const amount = readPayable(input.amount, currency)
+  const amount = readPayable(input.amount, { currency, environment: input.environment })
   fundingOf(ctx, input.environment)
   const now = nowIso(ctx.clock)
   const wallet = walletOf(owner, { environment: input.environment, currency })

@@ -31,7 +31,7 @@ export async function putTopUpRule(
   input: NewTopUpRule,
 ): Promise<TopUpRule> {
   fundingOf(ctx, wallet.environment)
-  const terms = readTerms(input, wallet.currency)
+  const terms = readTerms(input, wallet)
   const now = nowIso(ctx.clock)
   await ensureAccounts(db, ctx.dialect, [wallet], now)
   const [account] = await lockAccounts(db, ctx.dialect, [accountId(wallet)])
@@ -55,14 +55,14 @@ export async function removeTopUpRule(ctx: WalletContext, db: Knex.Transaction, 
   return deleteTopUpRule(db, accountId(wallet))
 }
 
-function readTerms(input: NewTopUpRule, currency: string) {
+function readTerms(input: NewTopUpRule, wallet: Pick<NewAccount, 'currency' | 'environment'>) {
   const { coolOffSeconds = 600, enabled = true, actor } = input
   const maybe = (name: 'amount' | 'target' | 'dailyLimit') =>
-    input[name] === null || input[name] === undefined ? null : readPayable(input[name], currency, name)
+    input[name] === null || input[name] === undefined ? null : readPayable(input[name], wallet, name)
   const threshold = readAmount(input.threshold, 'threshold', 0n)
   const [amount, target, dailyLimit] = [maybe('amount'), maybe('target'), maybe('dailyLimit')]
   if ((amount === null) === (target === null)) {
-    throw invalidField('amount', 'or target is required, and not both')
+    throw invalidField('amount', 'must be given, or target instead, and not both')
   }
   if (target !== null && target < threshold) throw invalidField('target', 'must be at least the threshold')
   if (amount !== null && dailyLimit !== null && amount > dailyLimit) {

@@ -12,7 +12,7 @@ import { transactionKinds } from '../ledger/ledger.ts'
 import { manageWallet, readWallet, readWallets, writeWallets } from '../permissions.ts'
 import { readCurrency } from '../currency.ts'
 import { readAmount } from '../read-amount.ts'
-import { walletOf } from './wallet-owner.ts'
+import { readEnvironment, walletOf } from './wallet-owner.ts'
 import { listWalletChanges, listWallets } from './wallet-queries.ts'
 import { resumeWallet, setLowBalance, setOverdraft, suspendWallet } from './wallet-settings.ts'
 import { emptyWallet, WalletShape, walletShapes } from './wallet-shape.ts'
@@ -151,7 +151,7 @@ export function walletOperations(ctx: WalletContext): Operation[] {
       responses: { 200: Type.Array(WalletShape) },
       handler: async ({ caller, db, query }) => {
         const { organizationId = null, locationId = null, currency = null, status = null } = query
-        const environment = query.environment ?? caller.environment
+        const environment = readEnvironment(caller, query.environment)
         const found = await listWallets(db, { organizationId, locationId, environment, currency, status }, query)
         return pagedReply({ ...found, items: await walletShapes(ctx, db, found.items) }, query)
       },
