@@ -123,6 +123,12 @@ ofHost(program.command('trigger'))
   .option('--application <id>', 'as an event of this application')
   .action((type: string, options: TriggerOptions) => trigger(type, options))
 
+// Whoever reads only the beginning, as `head` does, has all they wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
