@@ -131,9 +131,7 @@ describe('a time', () => {
     '2026-03-01T12:00:00+05:45',
     '0001-01-01T00:00:00Z',
     '9999-12-31T23:59:59.9999999Z',
-  ])('%s is one', (time) =>
-    expect(check(time)).toBeNull(),
-  )
+  ])('%s is one', (time) => expect(check(time)).toBeNull())
   it.each([
     '2026-03-01',
     '12:00',
