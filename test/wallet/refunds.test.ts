@@ -65,6 +65,26 @@ eachDatabase((database) => {
       )
     })
 
+    it('is refused where the wallet cannot hold it, whole or in part, and done once there is room', async () => {
+      const { locationId, token, chargeId, refund } = await charged(10)
+      const wallet = () => world.db('stoa_ledger_accounts').where({ kind: 'wallet', owner_id: locationId })
+      const { balance } = await wallet().first('balance')
+      await wallet().update({ balance: (2n ** 63n - 1n - 4_000_000n).toString() })
+      const refusal = {
+        status: 422,
+        body: {
+          code: 'validation_failed',
+          invalidFields: [{ field: 'amount', message: expect.stringContaining('hold') }],
+        },
+      }
+      expect(await refund({ amount: '4.000001' })).toMatchObject(refusal)
+      expect(await refund({})).toMatchObject(refusal)
+      expect(await world.void(chargeId, token)).toMatchObject(refusal)
+      await wallet().update({ balance: balance as string })
+      expect((await refund({ amount: '4.000001' })).status).toBe(201)
+      expect(await world.checkLedger()).toEqual([])
+    })
+
     it('with the same refundId is done once, also at the same moment, and refused with other content', async () => {
       const { locationId, refund } = await charged(10)
       const answers = await Promise.all(Array.from({ length: 8 }, () => refund({ amount: 1 })))

@@ -2,7 +2,7 @@ import type { Environment } from '../context.ts'
 import { afterCommit, type Db } from '../database/index.ts'
 import { findMembership } from '../accounts/index.ts'
 import type { Caller, Role } from '../http/index.ts'
-import { hashToken, invalidField, mintToken, newId, nowIso, StoaError } from '../kernel/index.ts'
+import { hashToken, invalidField, mintToken, newId, nowIso, StoaError, utcTime } from '../kernel/index.ts'
 import type { AccessContext } from './context.ts'
 import {
   findApiKey,
@@ -41,7 +41,7 @@ export async function createApiKey(
   }
   // A key's keys end with it at the latest: a leaked one cannot outlive its own end.
   const parent = caller.kind === 'api-key' ? await findKeyById(db, caller.credentialId) : null
-  const ends = [input.expiresTime && utcOf(input.expiresTime), parent?.expiresTime].filter(
+  const ends = [input.expiresTime && utcTime('expiresTime', input.expiresTime), parent?.expiresTime].filter(
     (time) => typeof time === 'string',
   )
   return saveApiKey(ctx, db, {
@@ -60,7 +60,7 @@ export async function saveApiKey(
   input: NewApiKey & { organizationId: string; createdBy: string | null; parentId?: string | null },
 ): Promise<{ key: ApiKey; secret: string }> {
   assertKnown(ctx, input.permissions)
-  const expiresTime = input.expiresTime === null ? null : utcOf(input.expiresTime)
+  const expiresTime = input.expiresTime === null ? null : utcTime('expiresTime', input.expiresTime)
   if (expiresTime !== null && expiresTime <= nowIso(ctx.clock))
     throw invalidField('expiresTime', 'must lie in the future')
   const secret = mintToken('ak')
@@ -81,13 +81,6 @@ export async function saveApiKey(
   }
   await insertApiKey(db, key, hashToken(secret))
   return { key, secret }
-}
-
-// Times are compared as text, so they must all have the one form.
-function utcOf(time: string): string {
-  const date = new Date(time)
-  if (Number.isNaN(date.getTime())) throw invalidField('expiresTime', 'is not a time that exists')
-  return date.toISOString()
 }
 
 /** Ends a key for good. Ending it twice is no error. */

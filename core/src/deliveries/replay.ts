@@ -2,7 +2,7 @@ import { lockOrganization } from '../accounts/index.ts'
 import type { Db } from '../database/index.ts'
 import { ownedEndpoint, scopeOf, type EventsContext } from '../events/index.ts'
 import type { Caller } from '../http/index.ts'
-import { firstIdAt, invalidField, isoIn, newId, nowIso, StoaError } from '../kernel/index.ts'
+import { firstIdAt, invalidField, isoIn, newId, nowIso, StoaError, utcTime } from '../kernel/index.ts'
 import { countRunning, endReplay, findReplay, insertReplay, type Replay } from './replay-store.ts'
 import type { CreateReplay } from './replay-schemas.ts'
 import { seesEndpoint } from './search-deliveries.ts'
@@ -22,8 +22,8 @@ export async function createReplay(
 ): Promise<Replay> {
   const endpoint = await ownedEndpoint(db, caller, endpointId)
   const now = nowIso(ctx.clock)
-  const since = new Date(body.since).toISOString()
-  const until = body.until === undefined ? now : new Date(body.until).toISOString()
+  const since = utcTime('since', body.since)
+  const until = body.until === undefined ? now : utcTime('until', body.until)
   const { retentionDays } = ctx.config.webhooks
   if (since < isoIn(ctx.clock, -retentionDays * 86_400)) {
     throw invalidField('since', `may lie at most ${retentionDays} days back: what is older is not kept`)

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { integer, maybeText, text, type Db, type Row } from '../database/index.ts'
 import type { EndpointScope } from '../events/index.ts'
-import { firstIdAt } from '../kernel/index.ts'
+import { firstIdAt, utcTime } from '../kernel/index.ts'
 import type { DeliveryFilter } from './schemas.ts'
 
 const table = 'stoa_deliveries'
@@ -97,8 +97,8 @@ function windowOf(db: Db, scope: EndpointScope, filter: DeliveryFilter, size: nu
     if (isTrouble(filter)) void query.whereRaw('last_error is not null')
   }
   if (before !== undefined) void query.where('id', '<', before)
-  if (until !== undefined) void query.where('id', '<', firstIdAt('dlv', until))
-  if (since !== undefined) void query.where('id', '>=', firstIdAt('dlv', since))
+  if (until !== undefined) void query.where('id', '<', firstIdAt('dlv', utcTime('until', until)))
+  if (since !== undefined) void query.where('id', '>=', firstIdAt('dlv', utcTime('since', since)))
   return query
 }
 

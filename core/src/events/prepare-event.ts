@@ -1,5 +1,5 @@
 import { environments, type Environment } from '../context.ts'
-import { idMaxLength, idPattern, invalidField, nowIso, StoaError } from '../kernel/index.ts'
+import { idMaxLength, idPattern, invalidField, nowIso, readTime, StoaError } from '../kernel/index.ts'
 import { embedderBody } from './embedder-body.ts'
 import type { EventsContext } from './events-context.ts'
 import { checkPayload, type EventToWrite } from './publish.ts'
@@ -53,7 +53,7 @@ export function prepareEvent(ctx: EventsContext, event: EmbedderEvent): EventToW
   if (idempotencyKey !== undefined && !(typeof idempotencyKey === 'string' && keyShape.test(idempotencyKey))) {
     throw invalidField('idempotencyKey', 'must be 1 to 255 characters, without control characters')
   }
-  const timestamp = event.timestamp === undefined ? nowIso(ctx.clock) : readTime(event.timestamp)
+  const timestamp = event.timestamp === undefined ? nowIso(ctx.clock) : readTimestamp(event.timestamp)
   const place = { organizationId, locationId, environment }
   const applicationId = readApplication(event, definition.publishedBy)
   const payloadText = toText(event.data, (data) =>
@@ -98,10 +98,10 @@ function assertId(field: string, id: unknown): void {
   throw invalidField(field, 'must be an id')
 }
 
-function readTime(timestamp: unknown): string {
-  const time = typeof timestamp === 'string' && timeShape.test(timestamp) ? Date.parse(timestamp) : NaN
-  if (Number.isNaN(time)) throw invalidField('timestamp', 'must be a time in ISO 8601, such as 2026-01-31T12:00:00Z')
-  return new Date(time).toISOString()
+function readTimestamp(timestamp: unknown): string {
+  const time = typeof timestamp === 'string' && timeShape.test(timestamp) ? readTime(timestamp) : null
+  if (time === null) throw invalidField('timestamp', 'must be a time in ISO 8601, such as 2026-01-31T12:00:00Z')
+  return time
 }
 
 /** Writes `data` down once: getters and toJSON are somebody else's code, and may answer differently the next time. */

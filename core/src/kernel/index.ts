@@ -38,6 +38,7 @@ export {
   type TSchema,
   type Validator,
 } from './schema.ts'
+export { readTime, shiftTime, utcTime } from './read-time.ts'
 export { createSecretBox, derive } from './secret-box.ts'
 export { createSigningKeys, type SigningKey, type SigningKeys } from './signing-keys.ts'
 export { versionIdOf } from './version-id.ts'

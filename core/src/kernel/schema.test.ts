@@ -125,13 +125,33 @@ describe('a response', () => {
 
 describe('a time', () => {
   const check = compiler.body(Time())
-  it.each(['2026-03-01T12:00:00Z', '2026-03-01T12:00:00.123Z', '2026-03-01T12:00:00+05:45'])('%s is one', (time) =>
-    expect(check(time)).toBeNull(),
-  )
-  it.each(['2026-03-01', '12:00', '2026-02-30T12:00:00Z', '2026-03-01T12:00:00', '2026-03-01T25:00:00Z', 1, null])(
-    '%j is none',
-    (time) => expect(check(time)).not.toBeNull(),
-  )
+  it.each([
+    '2026-03-01T12:00:00Z',
+    '2026-03-01T12:00:00.123Z',
+    '2026-03-01T12:00:00+05:45',
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.9999999Z',
+  ])('%s is one', (time) => expect(check(time)).toBeNull())
+  it.each([
+    '2026-03-01',
+    '12:00',
+    '2026-02-30T12:00:00Z',
+    '2026-03-01T12:00:00',
+    '2026-03-01T25:00:00Z',
+    // A leap second, years without a number, and times that are in other years in UTC.
+    '2026-06-30T23:59:60Z',
+    '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-10:00',
+    1,
+    null,
+  ])('%j is none', (time) => expect(check(time)).not.toBeNull())
+
+  it('that is none is told what one looks like', () => {
+    const message = expect.stringContaining('such as 2026-03-01T12:00:00Z')
+    const at = compiler.body(Strict({ at: Time() }))
+    expect(fieldsOf(at({ at: '0000-01-01T00:00:00Z' }))).toEqual([{ field: 'at', message }])
+  })
 })
 
 describe('an id', () => {

@@ -3,11 +3,18 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormatsModule from 'ajv-formats'
 import type { InvalidField } from '@stoa/sdk/contract'
 import { idMaxLength, idPattern } from './ids.ts'
+import { notATime, readTime } from './read-time.ts'
 
 export { Type, type Static, type TSchema }
 
 // ajv-formats is CommonJS: under Node's ESM its function is the module's `default` member.
-const addFormats = addFormatsModule as unknown as (ajv: Ajv) => Ajv
+const formats = addFormatsModule as unknown as FormatsPlugin
+type FormatsPlugin = ((ajv: Ajv) => Ajv) & { get(name: string): { validate(text: string): boolean } }
+const isDateTime = formats.get('date-time')
+
+/** Formats of texts. A time is one that the host can read and keep: ajv takes leap seconds and the year 0 for times too. */
+const addFormats = (ajv: Ajv): Ajv =>
+  formats(ajv).addFormat('date-time', (text: string) => isDateTime.validate(text) && readTime(text) !== null)
 
 /** An identifier in a body. In paths and queries it arrives as text anyway. */
 export const Id = (description?: string) =>
@@ -18,6 +25,7 @@ export const Id = (description?: string) =>
     examples: ['01a1ff50919a7ee88951eddf34997d04'],
     ...(description && { description }),
   })
+/** An ISO 8601 time with its zone, of the years 1 to 9999 in UTC. */
 export const Time = (description?: string) => Type.String({ format: 'date-time', ...(description && { description }) })
 export const Nullable = <T extends TSchema>(schema: T, options: { default?: null; description?: string } = {}) =>
   Type.Union([schema, Type.Null()], options)
@@ -124,6 +132,7 @@ function sentence(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') return 'is not a known member'
   if (error.keyword === 'enum')
     return `must be one of ${(error.params as { allowedValues: unknown[] }).allowedValues.join(', ')}`
+  if (error.keyword === 'format' && (error.params as { format: string }).format === 'date-time') return notATime
   if (error.keyword === 'minItems' || error.keyword === 'maxItems') return itemsSentence(error)
   return error.message ?? 'is invalid'
 }

@@ -1,6 +1,6 @@
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, reply, type Operation } from '../../http/index.ts'
-import { invalidField, StoaError, Type, Strict } from '../../kernel/index.ts'
+import { invalidField, readTime, StoaError, Type, Strict } from '../../kernel/index.ts'
 import {
   ChargeBody,
   ChargeCreated,
@@ -17,7 +17,6 @@ import { checkId } from './check-id.ts'
 import { findCharge, listCharges, type ChargeFilter } from './charge-store.ts'
 import type { ChargeQueue } from './charge-queue.ts'
 import type { WalletContext } from '../context.ts'
-import { readTime } from './event-time.ts'
 import { hasFunds } from './funds.ts'
 import { given } from '../given.ts'
 import { readCharges, writeCharges } from '../permissions.ts'

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { afterCommit } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
-import { microsNumber, proportion, StoaError, type Micros } from '../../kernel/index.ts'
+import { invalidField, maxMicros, microsNumber, proportion, StoaError, type Micros } from '../../kernel/index.ts'
 import { returnUsage } from '../caps/return-usage.ts'
 import type { WalletContext } from '../context.ts'
 import { findGrantMoves } from '../ledger/grant-store.ts'
@@ -35,7 +35,8 @@ export interface RefundOutcome {
  * Gives a charge back, or a part of it: takes the legs back that were booked, each in its proportion and to the micro-unit, whatever
  * prices are today; what grants paid goes back to them last, in reverse order. `db` must be a transaction. Throws `charge_not_found`
  * for what is not this installation's, `void_window_closed` after `wallet.voidWindowDays`, `refund_exceeds_charge`, and
- * `refund_id_reused` for a refundId that was used for another part.
+ * `refund_id_reused` for a refundId that was used for another part, and
+ * `validation_failed` where the wallet cannot hold that much.
  */
 export async function refundCharge(
   ctx: WalletContext,
@@ -62,6 +63,7 @@ export async function refundCharge(
   }
 
   const { amount, units } = partOf(charge, wish)
+  assertRoom(journal, charge, amount)
   const slices = await slicesGivenBack(db, journal, charge, amount)
   const refund = bookRefund(journal, charge, {
     wish,
@@ -78,6 +80,14 @@ export async function refundCharge(
   await publish(ctx, db, chargeEvent('charge.refunded', told))
   afterCommit(db, () => tellCharge(ctx, 'charge.refunded', told))
   return { charge: after, refund, replayed: false }
+}
+
+/** Where what was spent was topped up again, the wallet may have no room left for it. */
+function assertRoom(journal: Journal, { accountId }: Charge, amount: Micros): void {
+  const wallet = accountId === null ? null : journal.account(accountId)
+  if (wallet && wallet.balance + amount > maxMicros) {
+    throw invalidField('amount', 'would take the wallet beyond what it can hold')
+  }
 }
 
 function replay(known: ChargeRecord | null, wish: RefundWish): ChargeRecord | null {

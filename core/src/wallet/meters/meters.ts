@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Application } from '../../applications/index.ts'
 import type { Environment } from '../../context.ts'
 import type { Db } from '../../database/index.ts'
-import { invalidField, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
+import { invalidField, newId, nowIso, shiftTime, StoaError, utcTime, type Micros } from '../../kernel/index.ts'
 import type { WalletContext } from '../context.ts'
 import { checkCurrency } from '../currency.ts'
 import { announcePrice } from './meter-events.ts'
@@ -208,11 +208,10 @@ async function assertRoomToPlan(
 
 function readEffectiveTime(given: string | null, now: string): string {
   if (given === null) return now
-  const time = Date.parse(given)
-  if (Number.isNaN(time)) throw invalidField('effectiveTime', 'must be a time such as 2026-03-01T00:00:00Z')
-  if (time < Date.parse(now)) throw invalidField('effectiveTime', 'must not lie in the past; null is now')
-  if (time > Date.parse(now) + yearMilliseconds) throw invalidField('effectiveTime', 'may lie a year ahead at most')
-  return new Date(time).toISOString()
+  const time = utcTime('effectiveTime', given)
+  if (time < now) throw invalidField('effectiveTime', 'must not lie in the past; null is now')
+  if (time > shiftTime(now, yearMilliseconds)) throw invalidField('effectiveTime', 'may lie a year ahead at most')
+  return time
 }
 
 const given = (changes: MeterChanges): PriceInput =>

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { integer, iso, maybeIso, money, text, type Db, type Row } from '../../database/index.ts'
-import type { Micros } from '../../kernel/index.ts'
+import { shiftTime, type Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import { inOrder, readAtOnce } from './entry-totals.ts'
 import { settlingMilliseconds } from './start-payout-run.ts'
@@ -38,8 +38,7 @@ const installationsAtOnce = 500
  * may differ by a moment. `db` should be no transaction.
  */
 export async function sumMeters(db: Db, of: MetersOf, { from, to }: Range): Promise<MeterTotal[]> {
-  const around = (time: string, by: number) => new Date(Date.parse(time) + by).toISOString()
-  const wide = { from: around(from, -settlingMilliseconds), to: around(to, settlingMilliseconds) }
+  const wide = { from: shiftTime(from, -settlingMilliseconds), to: shiftTime(to, settlingMilliseconds) }
   const totals = new Map<string, MeterTotal>()
   for await (const installationId of chargedInstallations(db, of, wide)) {
     for await (const { bookedTime, currency, ...record } of recordsOf(db, installationId, wide)) {

@@ -1,4 +1,4 @@
-import { invalidField } from '../../kernel/index.ts'
+import { invalidField, readTime } from '../../kernel/index.ts'
 import { settlingMilliseconds } from './start-payout-run.ts'
 
 /** A stretch of time of which a statement is made, by the time of booking. */
@@ -30,7 +30,7 @@ export function readPeriod(
   if (month !== undefined) throw invalidField('month', 'cannot be given together with from and to')
   if (from === undefined) throw invalidField('from', 'is required with to')
   if (to === undefined) throw invalidField('to', 'is required with from')
-  const range = { from: readTime('from', from), to: readTime('to', to) }
+  const range = { from: readEnd('from', from), to: readEnd('to', to) }
   const length = Date.parse(range.to) - Date.parse(range.from)
   if (length <= 0) throw invalidField('to', 'must be later than from')
   if (length > mostDays * day) throw invalidField('to', `must be at most ${mostDays} days after from`)
@@ -39,8 +39,12 @@ export function readPeriod(
 
 function monthOf(month: string): Pick<Period, 'from' | 'to'> {
   const match = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(month)
-  if (!match) throw invalidField('month', 'must be a month such as 2026-03')
-  return monthAt(`${month}-01T00:00:00.000Z`)
+  const range = match && monthAt(`${month}-01T00:00:00.000Z`)
+  // The end too: that of the last month of the year 9999 is no time that can be compared.
+  if (!range || readTime(range.from) === null || readTime(range.to) === null) {
+    throw invalidField('month', 'must be a month such as 2026-03')
+  }
+  return range
 }
 
 /** The month, in UTC, that a time (ISO) is in. */
@@ -55,11 +59,11 @@ export function monthAt(time: string): Pick<Period, 'from' | 'to'> {
   return { from: first(number - 1), to: first(number) }
 }
 
-function readTime(field: string, given: string): string {
+function readEnd(field: string, given: string): string {
   const isWhole = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.test(given)
-  const time = isWhole ? Date.parse(given) : NaN
-  if (Number.isNaN(time)) throw invalidField(field, 'must be a date such as 2026-03-01, or a time with its zone')
-  return new Date(time).toISOString()
+  const time = isWhole ? readTime(given) : null
+  if (time === null) throw invalidField(field, 'must be a date such as 2026-03-01, or a time with its zone')
+  return time
 }
 
 const closing = (range: Pick<Period, 'from' | 'to'>, now: string): Period => ({

@@ -1,5 +1,5 @@
 import { integer, iso, money, type Db, type Row } from '../../database/index.ts'
-import type { Micros } from '../../kernel/index.ts'
+import { shiftTime, type Micros } from '../../kernel/index.ts'
 import type { Account } from '../ledger/account.ts'
 import { mapStatementLine, type StatementLine } from '../ledger/ledger-store.ts'
 import type { Period } from './period.ts'
@@ -41,7 +41,7 @@ export async function findWalletPeriod(
 // An index on times would be one more for every charge to keep, so the numbers are searched by halves: for a line that is older by
 // more than what is booked at the same moment can differ, from which on the lines are looked through.
 async function firstLineAt(db: Db, { id, version }: Pick<Account, 'id' | 'version'>, time: string): Promise<number> {
-  const earlier = new Date(Date.parse(time) - settlingMilliseconds).toISOString()
+  const earlier = shiftTime(time, -settlingMilliseconds)
   let low = 1
   let high = version + 1
   while (low < high) {

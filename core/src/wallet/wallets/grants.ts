@@ -3,7 +3,7 @@ import { findApplication } from '../../applications/index.ts'
 import type { Environment } from '../../context.ts'
 import { isUniqueViolation, type Db } from '../../database/index.ts'
 import { publish } from '../../events/index.ts'
-import { invalidField, maxMicros, newId, nowIso, StoaError, type Micros } from '../../kernel/index.ts'
+import { invalidField, maxMicros, newId, nowIso, StoaError, utcTime, type Micros } from '../../kernel/index.ts'
 import { insufficientFunds } from '../charges/insufficient-funds.ts'
 import type { WalletContext } from '../context.ts'
 import { accountId, platformAccount, type Account, type NewAccount } from '../ledger/account.ts'
@@ -142,14 +142,12 @@ function asWanted(known: Grant, wanted: { accountId: string; amount: Micros }): 
 }
 
 function readTimes({ effectiveTime, expiresTime }: NewGrant, now: string) {
-  const effective = readTime(effectiveTime) ?? now
-  const expires = readTime(expiresTime)
+  const effective = effectiveTime ? utcTime('effectiveTime', effectiveTime) : now
+  const expires = expiresTime ? utcTime('expiresTime', expiresTime) : null
   if (expires !== null && expires <= now) throw invalidField('expiresTime', 'must lie in the future')
   if (expires !== null && expires <= effective) throw invalidField('expiresTime', 'must come after effectiveTime')
   return { effectiveTime: effective, expiresTime: expires }
 }
-
-const readTime = (given: string | null | undefined) => (given ? new Date(given).toISOString() : null)
 
 async function readScope(ctx: WalletContext, db: Db, { applicationId = null, meterId = null }: NewGrant) {
   if (applicationId === null) {
