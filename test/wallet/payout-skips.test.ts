@@ -95,6 +95,26 @@ eachDatabase((database) => {
     expect(await world.checkLedger()).toEqual([])
   })
 
+  if (database.kind === 'postgres') {
+    it('skips nobody when the database is to blame: the run is gone on with later', async () => {
+      await charge()
+      await world.db.raw(
+        `create function conflict() returns trigger language plpgsql as
+           $$ begin raise exception 'conflict' using errcode = '40001'; end $$`,
+      )
+      await world.db.raw(
+        `create trigger conflict before update on stoa_payout_parts for each row execute function conflict()`,
+      )
+      const before = await run()
+      expect(before).toMatchObject({ status: 'running', skipped: 0, payouts: 0 })
+      await world.db.raw('drop trigger conflict on stoa_payout_parts')
+      world.advance(60)
+      await workers.run()
+      const after = (await world.get(`/platform/payout-runs/${before.id}`, world.operator.token)).body
+      expect(after).toMatchObject({ status: 'finished', skipped: 0, payouts: 2 })
+    })
+  }
+
   // What it books belongs to no transaction, which the check of the ledger would find.
   it('pays what fits into 64 bits, leaves the rest for the next payout, and never lets it keep others from being paid', async () => {
     await charge()
@@ -145,7 +165,7 @@ eachDatabase((database) => {
     const seen = async (path: string, by: string) => {
       const { status, body, headers } = await world.get(path, by)
       const environments = (body as { environment: string }[]).map(({ environment }) => environment)
-      return [status, [...new Set(environments)].toSorted(), headers.get('x-total-count') ?? environments.length]
+      return [status, [...new Set(environments)].toSorted(), Number(headers.get('Pagination-Total'))]
     }
     const both = ['production', 'sandbox']
     const of = `organizationId=${publisher.organizationId}`
