@@ -7345,7 +7345,7 @@ export interface Operations {
       createdTime: string
     }
   }
-  /** List the runs, the latest first */
+  /** List the runs, the latest first: a sandbox credential sees those of the sandbox */
   listPayoutRuns: {
     input: {
       query?: {
@@ -7372,6 +7372,10 @@ export interface Operations {
         /** Decimal text, exact. */
         amount: string
       }
+      /** Organizations that it could not pay: what is due to them is left for the next run. Why, says the host’s log. */
+      skipped: number
+      /** Of these the first 100. */
+      skippedOrganizationIds: Array<string>
       actor: string
       createdTime: string
       finishedTime: (string | null)
@@ -7407,6 +7411,10 @@ export interface Operations {
         /** Decimal text, exact. */
         amount: string
       }
+      /** Organizations that it could not pay: what is due to them is left for the next run. Why, says the host’s log. */
+      skipped: number
+      /** Of these the first 100. */
+      skippedOrganizationIds: Array<string>
       actor: string
       createdTime: string
       finishedTime: (string | null)
@@ -7436,6 +7444,10 @@ export interface Operations {
         /** Decimal text, exact. */
         amount: string
       }
+      /** Organizations that it could not pay: what is due to them is left for the next run. Why, says the host’s log. */
+      skipped: number
+      /** Of these the first 100. */
+      skippedOrganizationIds: Array<string>
       actor: string
       createdTime: string
       finishedTime: (string | null)

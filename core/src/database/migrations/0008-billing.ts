@@ -192,6 +192,8 @@ export const billingMigration: Migration = {
       column.time('finished_time').nullable()
       // How far it got: whoever takes it next goes on there.
       column.json('position')
+      // Organizations that it could not pay; null when there are none.
+      column.json('skipped').nullable()
       column.integer('tries')
       column.time('next_time').nullable()
       column.text('lease_token').nullable()

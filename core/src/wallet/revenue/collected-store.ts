@@ -1,6 +1,6 @@
 import type { Environment } from '../../context.ts'
 import { insertRows, integer, iso, money, text, type Db, type Dialect, type Row } from '../../database/index.ts'
-import { newId, type Micros } from '../../kernel/index.ts'
+import { maxMicros, newId, type Micros } from '../../kernel/index.ts'
 import { selectRaw } from '../ledger/select-raw.ts'
 import type { Due, EntryPosition, PayoutRun } from './payout.ts'
 
@@ -150,41 +150,56 @@ export async function withoutCollected(db: Db, found: EarnedEntry[]): Promise<Ea
   return found.filter(({ transactionId, seq }) => !known.has(`${transactionId} ${seq}`) && !own.has(transactionId))
 }
 
-/** Puts entries of an account into the payout that its organization gets next, which begins with the first. */
+/**
+ * Puts entries of an account into the payout that its organization gets next, which begins with the first. Returns how many: those from
+ * the first on with which the sum would pass 64 bits are left for the payout after it. `db` must have the lock of the clearing.
+ */
 export async function collectItems(
   db: Db,
   dialect: Dialect,
   { run, account, now }: { run: PayoutRun; account: EarningAccount; now: string },
   earned: EarnedEntry[],
-): Promise<void> {
+): Promise<number> {
   const { environment, currency } = run
   const at = { organization_id: account.organizationId, environment, currency, status: 'collecting' }
-  const draft = (await db(payouts).where(at).first('id')) as Row | undefined
+  const nothing = { earned: 0n, carried_in: 0n, carried_out: 0n, amount: 0n }
+  const draft = (await db(payouts).where(at).first('id', 'earned')) as Row | undefined
   const id = draft ? text(draft.id) : newId('pay')
-  if (!draft) {
-    const nothing = { earned: 0n, carried_in: 0n, carried_out: 0n, amount: 0n }
-    await db(payouts).insert({ id, run_id: run.id, ...at, ...nothing, created_time: now })
-  }
-  const itemRows = earned.map(({ transactionId, seq, amount, bookedTime }) => ({
+  if (!draft) await db(payouts).insert({ id, run_id: run.id, ...at, ...nothing, created_time: now })
+  const key = { payout_id: id, account_id: account.id }
+  const part = (await db(parts).where(key).first('earned')) as Row | undefined
+  if (!part) await db(parts).insert({ ...key, ...nothing })
+
+  const before = [money(draft?.earned ?? 0), money(part?.earned ?? 0)]
+  const { count, sum } = takeFitting(earned, before)
+  const itemRows = earned.slice(0, count).map(({ transactionId, seq, amount, bookedTime }) => ({
     transaction_id: transactionId,
     seq,
-    payout_id: id,
-    account_id: account.id,
+    ...key,
     amount,
     booked_time: bookedTime,
   }))
   await insertRows(db, dialect, items, itemRows)
-  const part = { payout_id: id, account_id: account.id }
-  const zero = { earned: 0n, carried_in: 0n, carried_out: 0n, amount: 0n }
-  await insertRows(db, dialect, parts, [{ ...part, ...zero }], 'on conflict do nothing')
-  const sum = earned.reduce((total, { amount }) => total + amount, 0n)
-  // Until it is paid, all of it is left over.
-  const more = {
-    earned: db.raw('earned + cast(? as bigint)', [sum as unknown as string]),
-    carried_out: db.raw('carried_out + cast(? as bigint)', [sum as unknown as string]),
+  // Added up here: SQLite makes an inexact number of a sum beyond 64 bits. Until it is paid, all of it is left over.
+  const sums = (total: Micros) => ({ earned: total, carried_out: total })
+  await db(payouts)
+    .where({ id })
+    .update(sums(before[0]! + sum))
+  await db(parts)
+    .where(key)
+    .update(sums(before[1]! + sum))
+  return count
+}
+
+/** As many from the first on as can be added to all of the sums without passing 64 bits on the way. */
+function takeFitting(earned: EarnedEntry[], sums: Micros[]): { count: number; sum: Micros } {
+  let sum = 0n
+  for (const [count, { amount }] of earned.entries()) {
+    const isWithin = sums.map((each) => each + sum + amount).every((each) => each <= maxMicros && each >= -maxMicros)
+    if (!isWithin) return { count, sum }
+    sum += amount
   }
-  await db(parts).where(part).update(more)
-  await db(payouts).where({ id }).update(more)
+  return { count: earned.length, sum }
 }
 
 /** Remembers that nothing before `until` is left to be collected on this account. */

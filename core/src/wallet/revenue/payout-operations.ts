@@ -1,4 +1,4 @@
-import { environments } from '../../context.ts'
+import { environments, type Environment } from '../../context.ts'
 import { inTransaction, type Db } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, type Caller, type Operation } from '../../http/index.ts'
 import { Id, invalidField, OneOf, StoaError, Type } from '../../kernel/index.ts'
@@ -91,12 +91,12 @@ function platformOperations(ctx: WalletContext): Operation[] {
       id: 'listPayoutRuns',
       method: 'GET',
       path: '/platform/payout-runs',
-      summary: 'List the runs, the latest first',
+      summary: 'List the runs, the latest first: a sandbox credential sees those of the sandbox',
       permission: readPayouts,
       query: Type.Object(PageQuery),
       responses: { 200: Type.Array(RunShape) },
-      handler: async ({ db, query }) => {
-        const { items, total } = await listRuns(db, query)
+      handler: async ({ caller, db, query }) => {
+        const { items, total } = await listRuns(db, visibleTo(caller), query)
         return pagedReply({ items: items.map(runShape), total }, query)
       },
     }),
@@ -115,8 +115,10 @@ function platformOperations(ctx: WalletContext): Operation[] {
         status: Type.Optional(OneOf(payoutStatuses)),
       }),
       responses: { 200: Type.Array(PayoutShape) },
-      handler: async ({ db, query: { limit, offset, ...filter } }) => {
-        const { items, total } = await listPayouts(db, filter, { limit, offset })
+      errors: ['rights_exceeded'],
+      handler: async ({ caller, db, query: { limit, offset, ...filter } }) => {
+        if (filter.environment) assertMayActIn(caller, filter.environment)
+        const { items, total } = await listPayouts(db, { ...filter, ...visibleTo(caller) }, { limit, offset })
         return pagedReply({ items: items.map(payoutShape), total }, { limit, offset })
       },
     }),
@@ -238,6 +240,11 @@ function earningOperations(ctx: WalletContext): Operation[] {
       },
     }),
   ]
+}
+
+/** A sandbox credential sees nothing of production, one of production both. */
+function visibleTo({ environment }: Caller): { environment?: Environment } {
+  return environment === 'sandbox' ? { environment } : {}
 }
 
 async function ownPayout(db: Db, { organizationId, environment }: Caller, id: string): Promise<Payout> {

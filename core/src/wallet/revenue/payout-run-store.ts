@@ -5,6 +5,7 @@ import {
   iso,
   json,
   maybeIso,
+  maybeJson,
   money,
   text,
   toJson,
@@ -14,7 +15,7 @@ import {
 } from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
 import type { Micros } from '../../kernel/index.ts'
-import type { PayoutRun, RunPosition } from './payout.ts'
+import type { PayoutRun, RunPosition, Skipped } from './payout.ts'
 
 export const payoutRunsTable = 'stoa_payout_runs'
 
@@ -30,6 +31,7 @@ export async function insertRun(db: Db, run: PayoutRun): Promise<void> {
     created_time: run.createdTime,
     finished_time: run.finishedTime,
     position: toJson(run.position),
+    skipped: null,
     tries: 0,
     next_time: run.createdTime,
   })
@@ -53,11 +55,17 @@ export async function holdRun(db: Db, dialect: Dialect, id: string, leaseToken: 
 }
 
 /** Keeps how far it got, and gives it back: its next step is due now, after those of the others. */
-export async function saveProgress(db: Db, { id }: PayoutRun, position: RunPosition, now: string): Promise<void> {
+export async function saveProgress(db: Db, { id, position, skipped }: PayoutRun, now: string): Promise<void> {
   const free = { lease_token: null, lease_until: null }
   await db(payoutRunsTable)
     .where({ id })
-    .update({ position: toJson(position), tries: 0, next_time: now, ...free })
+    .update({
+      position: toJson(position),
+      skipped: skipped.count === 0 ? null : toJson(skipped),
+      tries: 0,
+      next_time: now,
+      ...free,
+    })
 }
 
 export async function finishRun(db: Db, { id }: PayoutRun, now: string): Promise<void> {
@@ -96,10 +104,15 @@ export async function findRun(db: Db, id: string): Promise<RunSummary | null> {
   return row ? (await summarize(db, [row]))[0]! : null
 }
 
-/** The latest first. */
-export async function listRuns(db: Db, page: Page): Promise<Paged<RunSummary>> {
-  const [{ count } = { count: 0 }] = (await db(payoutRunsTable).count({ count: '*' })) as Row[]
-  const rows = (await db(payoutRunsTable).orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
+/** The latest first; of all environments when none is named. */
+export async function listRuns(
+  db: Db,
+  { environment }: { environment?: Environment },
+  page: Page,
+): Promise<Paged<RunSummary>> {
+  const all = () => db(payoutRunsTable).where(environment === undefined ? {} : { environment })
+  const [{ count } = { count: 0 }] = (await all().count({ count: '*' })) as Row[]
+  const rows = (await all().orderBy('id', 'desc').limit(page.limit).offset(page.offset)) as Row[]
   return { items: await summarize(db, rows), total: integer(count) }
 }
 
@@ -131,5 +144,6 @@ export function mapRun(row: Row): PayoutRun {
     createdTime: iso(row.created_time),
     finishedTime: maybeIso(row.finished_time),
     position: json<RunPosition>(row.position),
+    skipped: maybeJson<Skipped>(row.skipped) ?? { count: 0, organizationIds: [] },
   }
 }

@@ -30,6 +30,11 @@ export const RunShape = Type.Object({
   payouts: Type.Integer({ description: 'That it has made so far.' }),
   amount: Type.Number({ description: 'Of all of its payouts so far together, also of those that failed.' }),
   exact: Type.Object({ minimum: ExactText, amount: ExactText }),
+  skipped: Type.Integer({
+    description:
+      'Organizations that it could not pay: what is due to them is left for the next run. Why, says the host’s log.',
+  }),
+  skippedOrganizationIds: Type.Array(Id(), { description: 'Of these the first 100.' }),
   actor: Type.String(),
   createdTime: Time(),
   finishedTime: Nullable(Time('Null while it is running.')),
@@ -101,8 +106,15 @@ export const FailedBody = Strict({
   reason: Type.String({ ...StorableText(1000), minLength: 1, description: 'Shown to the organization.' }),
 })
 
-export function runShape({ id, minimum, amount, position: _, ...run }: RunSummary): Static<typeof RunShape> {
-  return { id, status: run.finishedTime === null ? 'running' : 'finished', ...run, ...amounts({ minimum, amount }) }
+export function runShape({ id, minimum, amount, position: _, skipped, ...run }: RunSummary): Static<typeof RunShape> {
+  return {
+    id,
+    status: run.finishedTime === null ? 'running' : 'finished',
+    ...run,
+    ...amounts({ minimum, amount }),
+    skipped: skipped.count,
+    skippedOrganizationIds: skipped.organizationIds,
+  }
 }
 
 export function payoutShape(payout: Payout): Static<typeof PayoutShape> {

@@ -1,5 +1,17 @@
 import type { Environment } from '../../context.ts'
-import { integer, iso, maybeIso, maybeText, money, text, type Db, type Row } from '../../database/index.ts'
+import {
+  insertRows,
+  integer,
+  iso,
+  maybeIso,
+  maybeText,
+  money,
+  text,
+  updateRows,
+  type Db,
+  type Dialect,
+  type Row,
+} from '../../database/index.ts'
 import type { Page, Paged } from '../../http/index.ts'
 import type { Micros } from '../../kernel/index.ts'
 import { mapAccount, type EarningAccount } from './collected-store.ts'
@@ -10,11 +22,24 @@ const parts = 'stoa_payout_parts'
 const items = 'stoa_payout_items'
 const accounts = 'stoa_ledger_accounts'
 
+const sumColumns = { earned: 'bigint', carried_in: 'bigint', carried_out: 'bigint', amount: 'bigint' }
+const payoutColumns = {
+  where: { id: 'text' },
+  set: { ...sumColumns, run_id: 'text', status: 'text', transaction_id: 'text', created_time: 'timestamptz' },
+}
+const partColumns = { where: { payout_id: 'text', account_id: 'text' }, set: sumColumns }
+
+const changesOf = (rows: Row[], columns: { where: object; set: object }) =>
+  rows.map((row) => ({ where: pick(row, columns.where), set: pick(row, columns.set) }))
+
+const pick = (row: Row, columns: object): Row =>
+  Object.fromEntries(Object.keys(columns).map((name) => [name, row[name]]))
+
 /**
  * Writes payouts with all of their parts. What was collected becomes the payout: its items stay as they are, and so does every part, so
  * one that the plan forgot would be money that nobody is paid. That throws.
  */
-export async function savePayouts(db: Db, made: (Payout & { parts: PayoutPart[] })[]): Promise<void> {
+export async function savePayouts(db: Db, dialect: Dialect, made: (Payout & { parts: PayoutPart[] })[]): Promise<void> {
   const sums = ({ earned, carriedIn, carriedOut, amount }: PayoutPart | Payout) => ({
     earned,
     carried_in: carriedIn,
@@ -35,8 +60,11 @@ export async function savePayouts(db: Db, made: (Payout & { parts: PayoutPart[] 
   const partRows = made.flatMap((payout) =>
     payout.parts.map((part) => ({ payout_id: payout.id, account_id: part.accountId, ...sums(part) })),
   )
-  for (const row of payoutRows) await db(payouts).insert(row).onConflict('id').merge()
-  for (const row of partRows) await db(parts).insert(row).onConflict(['payout_id', 'account_id']).merge()
+  // Some of both are there, from collecting.
+  await insertRows(db, dialect, payouts, payoutRows, 'on conflict do nothing')
+  await updateRows(db, dialect, payouts, payoutColumns, changesOf(payoutRows, payoutColumns))
+  await insertRows(db, dialect, parts, partRows, 'on conflict do nothing')
+  await updateRows(db, dialect, parts, partColumns, changesOf(partRows, partColumns))
   await assertWhole(db, made)
 }
 

@@ -11,8 +11,9 @@ const longestDelaySeconds = 3600
 
 /**
  * Goes on with payout runs, a step of each in turn. Any number of processes may run one: a step begins by looking whether the run is still
- * this claim's, and ends by giving it back, so that a run survives its process. One whose step fails is tried again, later each time, for
- * as long as it takes: giving it up would help nobody, and the next run would fail on the same.
+ * this claim's, and ends by giving it back, so that a run survives its process. One whose step fails as a whole, for what is no single
+ * organization's fault, is tried again, later each time, for as long as it takes: giving it up would help nobody, and the next run would
+ * fail on the same.
  */
 export function createPayoutWorker(ctx: WalletContext): Poller {
   const worker = createPoller(ctx, 'payout runs', async () => {

@@ -19,6 +19,7 @@ export interface PayoutRun {
   /** Null while it is under way. */
   finishedTime: string | null
   position: RunPosition
+  skipped: Skipped
 }
 
 /** How far a run has got, which is kept with what it did. Organizations and accounts are taken in the order of their ids. */
@@ -29,6 +30,22 @@ export interface RunPosition {
   accountId: string
   /** Where on it to go on; null when all of it is collected. */
   entry: EntryPosition | null
+  /** Organizations after `organizationId` that are not paid, because collecting of them failed. */
+  skipped: string[]
+}
+
+/** Organizations that a run could not pay, for a fault of their own. */
+export interface Skipped {
+  count: number
+  /** The first `mostNamed`. */
+  organizationIds: string[]
+}
+
+/** They are kept with the run, which is written with every step; the log names all of them. */
+const mostNamed = 100
+
+export function withSkipped({ count, organizationIds }: Skipped, more: string[]): Skipped {
+  return { count: count + more.length, organizationIds: [...organizationIds, ...more].slice(0, mostNamed) }
 }
 
 /** Where an entry stands among those of its account. */

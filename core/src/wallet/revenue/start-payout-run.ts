@@ -32,7 +32,8 @@ export async function startPayoutRun(ctx: WalletContext, db: Db, wish: PayoutRun
     actor: wish.actor,
     createdTime: now,
     finishedTime: null,
-    position: { organizationId: '', accountId: '', entry: null },
+    position: { organizationId: '', accountId: '', entry: null, skipped: [] },
+    skipped: { count: 0, organizationIds: [] },
   }
   await insertRun(db, run)
   afterCommit(db, () => ctx.signals.emit('payout-runs-due'))
@@ -44,6 +45,8 @@ function readCutoff(given: string | undefined, now: string): string {
   if (given === undefined) return new Date(latest).toISOString()
   const time = Date.parse(given)
   if (!(time <= latest)) throw invalidField('cutoffTime', 'must lie at least a minute back')
+  // In UTC: 1 January of the year 1 is in another one elsewhere, and PostgreSQL knows no year 0.
+  if (time < 0) throw invalidField('cutoffTime', 'must not lie before 1970')
   return new Date(time).toISOString()
 }
 
