@@ -114,11 +114,17 @@ export async function listCharges(
   const [{ count } = { count: 0 }] = (await db.from(counted).count({ count: '*' })) as Row[]
   // One eventId is one charge and its refunds; ordered by time as well, the planners go through the list for them.
   const byTime = ['charge.created_time', 'charge.id'].filter(() => filter.eventId === undefined)
-  const rows = (await records(db, installationId)
+  const order = [...byTime, 'charge.seq'].map((column) => ({ column, order: 'desc' }))
+  const page = db(`${table} as charge`)
+    .where({ 'charge.installation_id': installationId })
     .modify(narrow)
-    .orderBy([...byTime, 'charge.seq'].map((column) => ({ column, order: 'desc' })))
+    .orderBy(order)
     .limit(filter.limit)
-    .offset(filter.skip)) as Row[]
+    .offset(filter.skip)
+    .select('charge.*')
+    .as('charge')
+  // What was given back is looked up for the page alone: PostgreSQL would do it for all that is skipped.
+  const rows = (await db.from(page).select('charge.*', db.raw(refundColumns)).orderBy(order)) as Row[]
   return { items: rows.map(mapCharge), total: integer(count) }
 }
 
