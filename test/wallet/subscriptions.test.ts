@@ -360,6 +360,10 @@ eachDatabase((database) => {
       expect(charge).toMatchObject({ number: 3, kind: 'change', exact: { amount: '46.666667' }, planId: large })
       expect(await world.has(place)).toBe('43.333333')
       expect(await world.sumOf('app_payable', app)).toBe(56_666_667n)
+      // One transaction is two lines of the statement, of either plan.
+      const booked = await world.db('stoa_ledger_transactions').where({ application_id: app }).orderBy('id')
+      const nameOfSmall = booked[0].description as string
+      expect(booked.map(({ description }) => description)).toEqual([nameOfSmall, `${nameOfSmall} → Large`])
       const [told] = await world.eventsOf('installation.plan-changed', app)
       expect(told).toMatchObject({ currentPlanId: small, newPlanId: large, locationId: place })
 

@@ -1,6 +1,7 @@
 import { inTransaction } from '../../database/index.ts'
 import { defineOperation, pagedReply, PageQuery, reply, type Operation } from '../../http/index.ts'
 import { StoaError, Type, OneOf } from '../../kernel/index.ts'
+import { chargeRefusals, paymentRefusals } from '../charges/charge-refusals.ts'
 import { readChargeRequest } from '../charges/read-charge-request.ts'
 import { keepDeclined } from '../charges/keep-declined.ts'
 import type { ChargeQueue } from '../charges/charge-queue.ts'
@@ -20,23 +21,6 @@ const surface = 'runtime'
 const tag = 'Billing'
 const callers: ['application'] = ['application']
 const params = Type.Object({ holdId: Type.String() })
-const refusals = [
-  'insufficient_funds',
-  'tenant_mismatch',
-  'not_installed',
-  'meter_not_found',
-  'meter_inactive',
-  'price_required',
-  'price_not_allowed',
-  'price_out_of_range',
-  'invalid_units',
-  'event_id_reused',
-  'currency_mismatch',
-  'wallet_suspended',
-  'cap_reached',
-  'usage_limit_reached',
-] as const
-
 export function holdOperations(ctx: WalletContext, queue: ChargeQueue): Operation[] {
   return [
     defineOperation({
@@ -53,7 +37,7 @@ export function holdOperations(ctx: WalletContext, queue: ChargeQueue): Operatio
       callers,
       body: HoldBody,
       responses: { 201: HoldMade, 200: HoldMade },
-      errors: [...refusals, 'validation_failed'],
+      errors: [...paymentRefusals, 'validation_failed'],
       // Its own, so that what was declined can be kept when it is rolled back.
       transaction: false,
       handler: async ({ caller, db, body }) => {
@@ -118,7 +102,7 @@ export function holdOperations(ctx: WalletContext, queue: ChargeQueue): Operatio
       params,
       body: CaptureBody,
       responses: { 201: Captured, 200: Captured },
-      errors: [...refusals, 'not_found', 'hold_closed', 'hold_exceeded', 'event_time_out_of_range', 'unavailable'],
+      errors: [...chargeRefusals, 'not_found', 'hold_closed', 'hold_exceeded'],
       transaction: false,
       handler: async ({ caller, db, params: { holdId }, body }) => {
         const { installationId } = tenantOf(caller)
