@@ -62,13 +62,10 @@ export async function paySubscription(
   const returned = back.amount - (creditedId === payerId ? price.amount : 0n)
   const given = credited && returned > 0n ? await slicesGivenBack(trx, journal, subscription, credited, returned) : []
 
-  const former =
-    creditedId === null
-      ? null
-      : await findPlan(trx, { applicationId: subscription.applicationId, planId: credit!.item.planId })
   const chargeId = newId('sbi')
   let transactionId: string | null = null
   const { applicationId, publisherId, organizationId, locationId, environment } = subscription
+  const former = credited && credit ? await findPlan(trx, { applicationId, planId: credit.item.planId }) : null
   const at = { applicationId, organizationId, locationId, environment, currency: plan.currency }
   if (price.amount > 0n || back.amount > 0n) {
     const earners = { ...at, publisherId }
